@@ -1,0 +1,34 @@
+# Everything sets itself up: a fresh machine needs Python 3.11 and make.
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+READY := $(VENV)/.ready-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
+PATCH ?= examples/good-vgic-init.patch
+
+.PHONY: review prove test bench lint clean
+
+review: $(READY)	## judge an example, or PATCH=file
+	$(BIN)/vgicheck review $(PATCH)
+
+prove: $(READY)		## the model's own obligations
+	$(BIN)/vgicheck prove
+
+test: $(READY)		## the whole test suite
+	$(BIN)/python -m pytest
+
+bench: $(READY)		## what the figures in the notes are measured with
+	$(BIN)/python -m bench
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+$(READY):
+	rm -rf $(VENV)
+	python3 -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@

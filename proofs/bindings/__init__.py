@@ -1,0 +1,1 @@
+"""For each generation of the kernel, which C lvalue is which field of the model."""

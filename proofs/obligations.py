@@ -1,0 +1,140 @@
+"""The obligations of a bound C function, and how each is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import combinations
+from typing import Any
+
+from model.generation import OCTOBER_2012, REFERENCE, Switches
+from model.gich import FIRST_SPECIAL_INTID
+from properties.property import At
+from vgicheck.c.binding import Bound
+from vgicheck.c.ir import Unsupported
+from vgicheck.c.judge import CODE, Judge
+from vgicheck.c.source import Unit
+from vgicheck.engine.values import fresh, lt
+from vgicheck.engine.verdict import Location, Obligation, Verdict
+
+from .claims import claimed_of
+
+REFINES = "refines-model"
+SWITCHES: dict[str, tuple[str, ...]] = {
+    "vgic_maintenance_handler": ("handler_",),
+    "kvm_vgic_vcpu_init": ("lr_count_", "vcpu_id_", "vmcr_"),
+    "kvm_vgic_hyp_init": ("hyp_",),
+    "kvm_vgic_init": ("init_", "addresses_", "targets_"),
+}
+"""Which switches of the model speak of which function, by the start of their names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One function of one unit, built for so many interrupts."""
+
+    unit: Unit
+    bound: Bound
+    nr_irqs: int
+    ours: frozenset[str]
+    timeout: float
+    tell: bool = True
+    keep_queries: bool = False
+
+
+def names(function: str, bound: Bound) -> list[str]:
+    """List the properties that are claimed of a bound function, in the order of the table."""
+    return [
+        *CODE,
+        *(p.id for p in claimed_of(function)),
+        *([REFINES] if bound.transition is not None else []),
+    ]
+
+
+def judge_function(job: Job) -> list[Obligation]:
+    """Judge every obligation of a function; what it uses that is not understood is the verdict of all of them."""
+    function = job.bound.function
+    at = fresh(At, "at")
+    judge = Judge(
+        job.unit,
+        job.bound,
+        at,
+        lt(at.intid, min(job.nr_irqs, FIRST_SPECIAL_INTID)),
+        job.ours,
+        frozenset(p.id for p in claimed_of(function)),
+        job.timeout,
+        tell=job.tell,
+        keep_queries=job.keep_queries,
+    )
+    try:
+        judge.summarise()
+    except Unsupported as cause:
+        return [unsupported(function, name, cause) for name in names(function, job.bound)]
+    return list(_judged(judge, job))
+
+
+def _judged(judge: Judge, job: Job) -> Iterator[Obligation]:
+    function = job.bound.function
+    for name in CODE:
+        yield _guarded(function, name, lambda name=name: judge.code(name))
+    for p in claimed_of(function):
+        yield _guarded(function, p.id, lambda p=p: judge.property(p.id, p.formula, p.repeated))
+    if job.bound.transition is not None:
+        yield _guarded(function, REFINES, lambda: _refines(judge, job))
+
+
+def _guarded(function: str, name: str, judged: Any) -> Obligation:
+    try:
+        return judged()  # type: ignore[no-any-return]
+    except Unsupported as cause:
+        return unsupported(function, name, cause)
+
+
+def unsupported(function: str, name: str, cause: Unsupported) -> Obligation:
+    """Return the obligation of which something was not understood."""
+    where = Location(cause.loc.file, cause.loc.line) if cause.loc else None
+    return Obligation(name, function, Verdict.UNSUPPORTED, reason=cause.construct, location=where)
+
+
+def _refines(judge: Judge, job: Job) -> Obligation:
+    """Look for the choices of the model that the function makes, the nearest to the October 2012 code first.
+
+    A candidate that a counterexample to an earlier one refutes is not asked about again.
+    """
+    first: Obligation | None = None
+    refuted: list[Any] = []
+    for switches in candidates(job.bound.function):
+        transition = job.bound.transition
+        assert transition is not None
+        if any(not judge.agrees(transition, switches, counterexample) for counterexample in refuted):
+            continue
+        obligation, counterexample = judge.refines(lambda s, sw=switches: transition(s, sw))
+        if obligation.verdict is Verdict.PROVED:
+            obligation.method += f", equal to the model of {described(switches, job.bound.function)}"
+            return obligation
+        if obligation.verdict is not Verdict.REFUTED:
+            return obligation
+        refuted.append(counterexample)
+        first = first or obligation
+    assert first is not None
+    return first
+
+
+def candidates(function: str) -> Sequence[Switches]:
+    """List the choices that concern a function, nearest to the October 2012 code first, then the reference."""
+    prefixes = SWITCHES[function]
+    free = [f.name for f in fields(Switches) if f.name.startswith(prefixes)]
+    chosen = [OCTOBER_2012, REFERENCE]
+    for count in range(1, len(free)):
+        chosen += [replace(OCTOBER_2012, **dict.fromkeys(on, True)) for on in combinations(free, count)]
+    return chosen
+
+
+def described(switches: Switches, function: str) -> str:
+    """Name a set of choices by what it adds to the October 2012 code."""
+    if switches == OCTOBER_2012:
+        return "2012-10"
+    if switches == REFERENCE:
+        return "reference"
+    on = [f.name for f in fields(Switches) if getattr(switches, f.name) and f.name.startswith(SWITCHES[function])]
+    return f"2012-10 with {', '.join(on)}"

@@ -1,0 +1,19 @@
+"""Every property by its id, with the sentence that says what must hold."""
+
+from __future__ import annotations
+
+from .handler import HANDLER
+from .hardware import HARDWARE
+from .init import INIT
+
+CODE = {
+    "in-bounds": "every access is inside its object, for every value that guest, hardware and VMM can produce",
+    "no-undefined": "no shift out of range, division that overflows, uninitialised value or null dereference",
+    "bug-on-unreachable": "no BUG_ON can fire, whatever the guest does",
+    "locks-balanced": "every path returns with the locks that it found",
+    "lock-irq-safe": "no lock is taken in interrupt context that the interrupted CPU may hold",
+    "refines-model": "the function does to the kernel's state what its model does to the model's",
+}
+"""Properties of C, which speak of no state of the model."""
+
+SENTENCES: dict[str, str] = {**{p.id: p.sentence for p in (*HANDLER, *INIT, *HARDWARE)}, **CODE}

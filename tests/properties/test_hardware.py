@@ -1,0 +1,301 @@
+"""The hardware half's properties: proved of the model, refuted of its mutants, and the same in both readings."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from functools import cache
+from types import CodeType, FunctionType
+from typing import Any, get_type_hints
+
+import pytest
+import z3
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model import gich, lr
+from model.gich import LR_INDICES, TRANSITIONS
+from properties import hardware
+from properties.hardware import HARDWARE
+from properties.property import At, Part, Property
+from vgicheck.engine.maps import Map, MapOf
+from vgicheck.engine.values import Width, fresh, is_symbolic, not_, same
+
+BY_ID = {p.id: p for p in HARDWARE}
+TIMEOUT_MS = 10_000  # a part takes well below a second; a solver that needs more has lost its way
+
+# (function of the model, its text, the text of the mutant): the properties refuted of the mutant, and no others.
+MUTANTS: dict[tuple[Callable[..., Any], str, str], set[str]] = {
+    # the codec
+    (lr.decode, "field_of(word, 29, 28)", "field_of(word, 30, 29)"): {"lr-codec"},
+    (lr.decode, "field_of(word, 27, 23)", "field_of(word, 26, 22)"): {"lr-codec"},
+    (lr.decode, "field_of(word, 12, 10), width=3", "field_of(word, 13, 11), width=3"): {"lr-codec"},
+    (lr.decode, "and_(not_(hw), bit(word, 19))", "bit(word, 19)"): {"lr-codec"},
+    (lr.decode, "ite(hw, field_of(word, 19, 10), 0, width=10)", "field_of(word, 19, 10)"): {"lr-codec"},
+    (lr.encode, "(lr.state, 2)", "(lr.state ^ 1, 2)"): {"lr-codec", "elrsr-eisr-exact", "misr-exact"},
+    (lr.encode, "(0, 3)", "(7, 3)"): {"lr-codec"},
+    (lr.encode, "ite(lr.hw, lr.physical_id, software, width=10)", "lr.physical_id | software"): {
+        "lr-codec", "elrsr-eisr-exact", "misr-exact",
+    },
+    (lr.encode, "(0, 6), (lr.cpuid, 3)", "(lr.cpuid, 3), (0, 6)"): {"lr-codec"},
+    (lr.legal_word, "22, 20", "22, 21"): {"lr-codec"},
+    (lr.legal_word, "18, 13", "18, 12"): {"lr-codec"},
+    (lr.canonical, "and_(lr.cpuid == 0, not_(lr.eoi))", "lr.cpuid == 0"): {"lr-codec"},
+    # ELRSR and EISR
+    (gich.elrsr, "or_(lr.hw, not_(lr.eoi))", "True"): {"elrsr-eisr-exact"},
+    (gich.elrsr, "or_(lr.hw, not_(lr.eoi))", "not_(lr.eoi)"): {"elrsr-eisr-exact"},
+    (gich.elrsr, "lr.state == LRState.INVALID", "lr.state != LRState.PENDING"): {"elrsr-eisr-exact"},
+    (gich.elrsr, "implemented(gich, lr_index), ", ""): {"elrsr-eisr-exact"},
+    (gich.eisr, "not_(lr.hw), ", ""): {"elrsr-eisr-exact", "misr-exact"},
+    (gich.eisr, "lr.state == LRState.INVALID, ", ""): {"elrsr-eisr-exact", "misr-exact"},
+    (gich.eisr, "implemented(gich, lr_index), ", ""): {"elrsr-eisr-exact", "misr-exact"},
+    # MISR
+    (gich.misr, "any_of(LR_INDICES, lambda n: eisr(gich, n))", "eisr(gich, 0)"): {"misr-exact"},
+    (gich.misr, "any_of(LR_INDICES, lambda n: eisr(gich, n))", "any_of(range(63), lambda n: eisr(gich, n))"): {
+        "misr-exact",
+    },
+    (gich.misr, "and_(hcr.uie, not_(two_valid(gich)))", "not_(two_valid(gich))"): {"misr-exact"},
+    (gich.misr, "hcr.eoicount != 0", "hcr.eoicount == 1"): {"misr-exact"},
+    (gich.misr, "not_(any_of(LR_INDICES, lambda n: has_state(gich, n, LRState.PENDING)))",
+     "not_(has_state(gich, 0, LRState.PENDING))"): {"misr-exact"},
+    (gich.misr, "lambda n: has_state(gich, n, LRState.PENDING)",
+     "lambda n: or_(has_state(gich, n, LRState.PENDING), has_state(gich, n, LRState.PENDING_ACTIVE))"): {"misr-exact"},
+    (gich.misr, "vgrp0e=and_(hcr.vgrp0eie, gich.enable_grp0)", "vgrp0e=and_(hcr.vgrp0eie, gich.enable_grp1)"): {
+        "misr-exact",
+    },
+    (gich.misr, "and_(hcr.vgrp0die, not_(gich.enable_grp0))", "hcr.vgrp0die"): {"misr-exact"},
+    (gich.misr, "and_(hcr.vgrp1eie, gich.enable_grp1)", "gich.enable_grp1"): {"misr-exact"},
+    (gich.misr, "hcr.vgrp1die", "hcr.vgrp0die"): {"misr-exact"},
+    (gich.two_valid, "or_(two, and_(one, valid))", "and_(one, valid)"): {"misr-exact"},
+    (gich.two_valid, "or_(two, and_(one, valid))", "valid"): {"misr-exact"},
+    (gich.two_valid, "implemented(gich, n), ", ""): {"misr-exact"},
+    (gich.two_valid, "!= LRState.INVALID", "== LRState.PENDING"): {"misr-exact"},
+    (gich.maintenance_line, "gich.hcr.en, ", ""): {"misr-exact"},
+    (gich.maintenance_line, "misr(gich)) != 0", "misr(gich)) == 1"): {"misr-exact"},
+    (gich.encode_misr, "flag(status.u)", "flag(status.eoi)"): {"misr-exact"},
+    (gich.encode_hcr, "flag(hcr.uie)", "flag(hcr.en)"): {"misr-exact"},
+    # the guest's accesses
+    (gich.acknowledge, "gich.hcr.en, ", ""): {"ack-eoi-cycle"},
+    (gich.acknowledge, "LRState.ACTIVE", "LRState.PENDING_ACTIVE"): {"ack-eoi-cycle"},
+    (gich.acknowledge, "LRState.ACTIVE", "LRState.ACTIVE, eoi=False"): {"ack-eoi-cycle"},
+    (gich.acknowledge, "has_state(gich, lr_index, LRState.PENDING)", "gich.lr[lr_index].state == LRState.PENDING"): {
+        "ack-eoi-cycle",
+    },
+    (gich.acknowledge, "has_state(gich, lr_index, LRState.PENDING)",
+     "or_(has_state(gich, lr_index, LRState.PENDING), has_state(gich, lr_index, LRState.PENDING_ACTIVE))"): {
+        "ack-eoi-cycle",
+    },
+    (gich.end_of_interrupt, "LRState.INVALID, LRState.PENDING", "LRState.INVALID, LRState.ACTIVE"): {"ack-eoi-cycle"},
+    (gich.end_of_interrupt, "lr.state == LRState.ACTIVE", "True"): {"ack-eoi-cycle"},
+    (gich.end_of_interrupt, "and_(not_(ignored), found)", "found"): {"ack-eoi-cycle"},
+    (gich.end_of_interrupt, "or_(ignored, found)", "found"): {"ack-eoi-cycle"},
+    (gich.end_of_interrupt, "or_(ignored, found)", "ignored"): {"ack-eoi-cycle"},
+    (gich.end_of_interrupt, "gich.hcr.eoicount + 1", "gich.hcr.eoicount | 1"): {"ack-eoi-cycle"},
+    (gich.end_of_interrupt, "replace(gich.hcr, eoicount", "replace(gich.hcr, uie=False, eoicount"): {"ack-eoi-cycle"},
+    (gich.end_of_interrupt, "replace(lr, state", "replace(lr, eoi=False, state"): {"ack-eoi-cycle"},
+    (gich.first_in_service, "reversed(LR_INDICES)", "LR_INDICES"): {"ack-eoi-cycle"},
+    (gich.first_in_service, "reversed(LR_INDICES)", "reversed(range(63))"): {"ack-eoi-cycle"},
+    (gich.first_in_service, "and_(active, gich.lr[n].virtual_id == virtual_id)", "active"): {"ack-eoi-cycle"},
+    (gich.first_in_service, "or_(has_state(gich, n, LRState.ACTIVE), has_state(gich, n, LRState.PENDING_ACTIVE))",
+     "has_state(gich, n, LRState.ACTIVE)"): {"ack-eoi-cycle"},
+    (gich.guest_access, "ite(action.acknowledges", "ite(not_(action.acknowledges)"): {"ack-eoi-cycle"},
+    # what all four lean on
+    (gich.implemented, "lt(lr_index, gich.nr_lr)", "le(lr_index, gich.nr_lr)"): {
+        "elrsr-eisr-exact", "misr-exact", "ack-eoi-cycle",
+    },
+}  # fmt: skip
+
+
+def claims(property_: Property) -> tuple[Any, At, Any, tuple[Part, ...]]:
+    """Return an arbitrary state before, arbitrary indices, the state after, and what the property says of them."""
+    kind, step = TRANSITIONS[property_.subject]
+    old, at = fresh(kind, "old"), fresh(At, "at")
+    new = step(old)
+    return old, at, new, tuple(property_.formula(old, new, at))
+
+
+claimed = cache(claims)
+
+
+@cache
+def reached(property_: Property) -> set[CodeType]:
+    """Return the code of every function that takes part in a property's terms. No other function can change them."""
+    seen: set[CodeType] = set()
+    outer = sys.getprofile()
+    sys.setprofile(lambda frame, event, argument: seen.add(frame.f_code))
+    try:
+        claims(property_)
+    finally:
+        sys.setprofile(outer)
+    return seen
+
+
+def solved(*constraints: Any) -> z3.ModelRef | None:
+    """Return values that satisfy the constraints, or None where there are none; fail where the solver gives up."""
+    solver = z3.Solver()
+    solver.set("timeout", TIMEOUT_MS)
+    solver.add(*constraints)
+    answer = solver.check()
+    assert answer != z3.unknown, solver.reason_unknown()
+    return solver.model() if answer == z3.sat else None
+
+
+def plain(values: z3.ModelRef, value: Any) -> Any:
+    """Return a symbolic value as plain Python: what the solver's values make of it."""
+    if isinstance(value, Map):
+        return Map.of({n: plain(values, value[n]) for n in LR_INDICES}, None)
+    if is_dataclass(value):
+        record: Any = type(value)
+        return record(*(plain(values, getattr(value, f.name)) for f in fields(value)))
+    if not is_symbolic(value):
+        return value
+    number = values.eval(value, model_completion=True)
+    return z3.is_true(number) if z3.is_bool(number) else number.as_long()
+
+
+def scalars(value: Any) -> Iterator[Any]:
+    """List the words and truth values in a value, those of a map at each index of a list register."""
+    if isinstance(value, Map):
+        for n in LR_INDICES:
+            yield from scalars(value[n])
+    elif is_dataclass(value):
+        for f in fields(value):
+            yield from scalars(getattr(value, f.name))
+    else:
+        yield value
+
+
+def arbitrary(kind: Any) -> st.SearchStrategy[Any]:
+    """Return a strategy for plain values of an annotated type, with many small, extreme and equal numbers."""
+    if kind is bool:
+        return st.booleans()
+    for extra in getattr(kind, "__metadata__", ()):
+        if isinstance(extra, Width):
+            top = (1 << extra.bits) - 1
+            return st.sampled_from((0, 1, 2, top // 2 + 1, top)) | st.integers(0, top)
+        if isinstance(extra, MapOf):
+            value = arbitrary(extra.value)
+            return st.builds(Map.of, st.dictionaries(st.integers(0, 63), value, max_size=5), value)
+    hints = get_type_hints(kind, include_extras=True)
+    return st.builds(kind, **{f.name: arbitrary(hints[f.name]) for f in fields(kind)})
+
+
+def mutated(monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any], text: str, other: str) -> None:
+    """Replace a piece of a function's text, which occurs once, everywhere the function is known."""
+    assert isinstance(function, FunctionType)
+    source = inspect.getsource(function)
+    assert source.count(text) == 1, f"{function.__name__} has {source.count(text)} times: {text}"
+    made: dict[str, Any] = {}
+    exec(compile(source.replace(text, other), f"<mutant of {function.__name__}>", "exec"), function.__globals__, made)
+    mutant = made[function.__name__]
+    for module in (lr, gich, hardware):
+        if getattr(module, function.__name__, None) is function:
+            monkeypatch.setattr(module, function.__name__, mutant)
+    for name, (kind, step) in TRANSITIONS.items():
+        if step is function:
+            monkeypatch.setitem(TRANSITIONS, name, (kind, mutant))
+
+
+def parts() -> list[Any]:
+    """List every part of every property, as parameters of a test."""
+    return [pytest.param(p, i, id=f"{p.id}-{part.sentence}") for p in HARDWARE for i, part in enumerate(claimed(p)[3])]
+
+
+def test_catalogue() -> None:
+    """The hardware half has these four properties, each of a transition of the model, each said in full."""
+    assert [p.id for p in HARDWARE] == ["lr-codec", "elrsr-eisr-exact", "misr-exact", "ack-eoi-cycle"]
+    for p in HARDWARE:
+        assert p.subject in TRANSITIONS
+        assert all((p.sentence, p.source, p.may_be_false, p.caught))
+
+
+@pytest.mark.parametrize(("property_", "index"), parts())
+def test_part_is_proved(property_: Property, index: int) -> None:
+    """The part holds of every state and every index, and its premise holds of some."""
+    part = claimed(property_)[3][index]
+    assert solved(part.premise) is not None
+    assert solved(part.premise, not_(part.conclusion)) is None
+
+
+@pytest.mark.parametrize("property_", HARDWARE, ids=lambda p: p.id)
+def test_premises_hold_at_the_last_register(property_: Property) -> None:
+    """With 64 list registers, at the last of them, every premise is satisfiable that does not deny that it exists."""
+    old, at, _, all_parts = claimed(property_)
+    interface = getattr(old, "gich", old)
+    if not hasattr(interface, "nr_lr"):
+        last: tuple[Any, ...] = ()
+    else:
+        last = (interface.nr_lr == 64, at.lr == 63)
+    unmet = {part.sentence for part in all_parts if solved(part.premise, *last) is None}
+    assert unmet <= {"a list register that is not there is in neither"}
+
+
+@pytest.mark.parametrize(
+    ("function", "text", "other"), [pytest.param(*m, id=f"{m[0].__name__}: {m[1]} -> {m[2]}") for m in MUTANTS]
+)
+def test_mutant_is_refuted(
+    monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any], text: str, other: str
+) -> None:
+    """Just the expected properties fail of the mutant, at states where plain Python agrees and the model passes."""
+    concerned = [p for p in HARDWARE if function.__code__ in reached(p)]
+    refuted = {}
+    with monkeypatch.context() as patch:
+        mutated(patch, function, text, other)
+        for p in concerned:
+            old, at, new, mutant_parts = claims(p)
+            step = TRANSITIONS[p.subject][1]
+            for index, part in enumerate(mutant_parts):
+                values = solved(part.premise, not_(part.conclusion))
+                if values is None:
+                    continue
+                plain_old, plain_at = plain(values, old), plain(values, at)
+                plain_new = step(plain_old)
+                assert list(scalars(plain_new)) == list(scalars(plain(values, new)))
+                replayed = p.formula(plain_old, plain_new, plain_at)[index]
+                assert replayed.premise is True and replayed.conclusion is False
+                refuted[p.id] = (index, plain_old, plain_at)
+                break
+    assert set(refuted) == MUTANTS[function, text, other]
+    for id_, (index, plain_old, plain_at) in refuted.items():
+        step = TRANSITIONS[BY_ID[id_].subject][1]
+        part = BY_ID[id_].formula(plain_old, step(plain_old), plain_at)[index]
+        assert not part.premise or part.conclusion
+
+
+def test_every_property_has_a_mutant_of_its_own() -> None:
+    """For each property there is a mutant that no other property refutes."""
+    assert {frozenset(killers) for killers in MUTANTS.values() if len(killers) == 1} == {frozenset({i}) for i in BY_ID}
+
+
+@pytest.mark.parametrize("subject", TRANSITIONS)
+def test_both_readings_agree(subject: str) -> None:
+    """The term of each scalar of the state after, evaluated on random states, is what plain Python computes."""
+    kind, step = TRANSITIONS[subject]
+    old = fresh(kind, "old")
+    terms = list(scalars(step(old)))
+
+    @given(arbitrary(kind))
+    @settings(max_examples=20, deadline=None, database=None)
+    def agree(plain_old: Any) -> None:
+        values = solved(*(same(a, b) for a, b in zip(scalars(old), scalars(plain_old), strict=True)))
+        assert values is not None
+        assert [plain(values, term) for term in terms] == list(scalars(step(plain_old)))
+
+    agree()
+
+
+@pytest.mark.parametrize("property_", HARDWARE, ids=lambda p: p.id)
+def test_holds_on_random_plain_states(property_: Property) -> None:
+    """Read as plain Python, every part gives plain truth values, and holds on random states at random indices."""
+    kind, step = TRANSITIONS[property_.subject]
+
+    @given(arbitrary(kind), arbitrary(At))
+    @settings(max_examples=60, deadline=None, database=None)
+    def holds(old: Any, at: At) -> None:
+        for part in property_.formula(old, step(old), at):
+            assert isinstance(part.premise, bool) and isinstance(part.conclusion, bool)
+            assert not part.premise or part.conclusion, part.sentence
+
+    holds()

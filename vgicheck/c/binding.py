@@ -1,0 +1,129 @@
+"""How a C function is tied to a transition of the model: which cell of the memory is which field.
+
+A binding is data; the functions here read cells out of a memory as the records' fields want them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..engine.maps import Key, Map
+from ..engine.values import bit, is_symbolic, ite, widened
+from .memory import Memory
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """What is assumed of every cell of a region before the function runs, and who guarantees it.
+
+    `holds(key, value)` says it of one cell. `exempt` are the properties that are judged without it.
+    """
+
+    region: str
+    holds: Callable[[Key, Any], bool]
+    text: str
+    guarantor: str
+    exempt: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class View:
+    """A memory, before or after a function ran, read in the terms of a binding.
+
+    `read` collects the cells that were asked for, for the explanation of a refutation and for the frame.
+    """
+
+    memory: Memory
+    read: dict[tuple[str, Key], None] = field(default_factory=dict)
+
+    def word(self, region: str, *key: Any, bits: int = 32, signed: bool = False) -> Any:
+        """Return the word at a key of a region; unsigned unless said otherwise."""
+        wide = tuple(_index(k) for k in key)
+        self.read[(region, wide)] = None
+        found = self.memory.regions.get(region)
+        value = found[wide] if found is not None else self.memory.inputs.word(region, wide, bits)
+        value = self.memory.domain.word(value, bits)
+        if isinstance(value, int):
+            value &= (1 << bits) - 1
+            return value - (1 << bits) if signed and value >> (bits - 1) else value
+        return value
+
+    def bit(self, region: str, *key: Any) -> Any:
+        """Return a bit of a region that is kept bit by bit; the last coordinate is its position."""
+        wide = tuple(_index(k) for k in key)
+        self.read[(region, wide)] = None
+        found = self.memory.regions.get(region)
+        return found[wide] if found is not None else self.memory.inputs.bit(region, wide)
+
+    def flag(self, region: str, *key: Any) -> Any:
+        """Say whether a number is not zero."""
+        value = self.word(region, *key)
+        return value != 0
+
+    def bit_in_words(self, region: str, index: int) -> Any:
+        """Return bit `index`, a plain number, of an array of 32-bit words."""
+        return bit(self.word(region, index // 32), index % 32)
+
+    def map(self, read: Callable[..., Any], width: int | None = None) -> Map[Any]:
+        """Return a map whose values are read cell by cell, each once.
+
+        A symbolic key of few values becomes a choice among whole values: two maps read at one key then have one shape, which is
+        what lets a solver see that they agree.
+        """
+        known: dict[Any, Any] = {}
+
+        def cell(key: Key) -> Any:
+            label = tuple(k.get_id() if is_symbolic(k) else ("plain", k) for k in key)
+            if label not in known:
+                known[label] = (key, among(key) if _narrow(key) else read(*key))
+            return known[label][1]
+
+        def among(key: Key) -> Any:
+            (index,) = key
+            last = (1 << index.size()) - 1  # type: ignore[attr-defined]
+            result = cell((last,))
+            for i in range(last - 1, -1, -1):
+                result = ite(index == i, cell((i,)), result, width=width)
+            return result
+
+        return Map(cell, width=width)
+
+
+def _narrow(key: Key) -> bool:
+    return len(key) == 1 and is_symbolic(key[0]) and key[0].size() <= 6  # type: ignore[attr-defined]
+
+
+class Words(Protocol):
+    """How a binding speaks of cells to a kernel developer."""
+
+    def name(self, region: str, key: Key) -> str:
+        """What the source calls a cell."""
+
+    def note(self, region: str, key: Key, value: int) -> str:
+        """What a value of it means, in a few words, or nothing."""
+
+    def pointer(self, region: str) -> bool:
+        """Say whether a region holds pointers that the entry sets up, and reports on afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A C function and what it is in the model.
+
+    `abstract` reads the model's state off a memory; `entry` is the function of the entry file that calls it. `prefer` lists
+    conditions on the state and the indices that make a refutation easy to read, tried in this order.
+    """
+
+    function: str
+    entry: str
+    abstract: Callable[[View], Any]
+    transition: Callable[[Any, Any], Any] | None
+    invariants: Sequence[Invariant]
+    prefer: Callable[[Any, Any], Sequence[Any]]
+    words: Words
+
+
+def _index(key: Any) -> Any:
+    return widened(key, 32)

@@ -1,0 +1,263 @@
+"""The functions whose meaning is given here and not in C: bit operations, device registers, and the checks of the stubs.
+
+The kernel's bit operations are atomic; run in one go they are plain reads and writes.  `readl` and `writel` reach the device
+registers of the object that their address points into, a byte array of the stubs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import z3
+
+from ..engine.guards import FALSE, TRUE
+from .domain import Address, Null, Opaque, Search
+from .ir import U32, Call, Int, StringLiteral, Unsupported
+from .memory import INDEX, Place
+from .summary import Evaluator, Intrinsic, State
+
+WORD = 32
+
+
+def _bitmap(e: Evaluator, state: State, pointer: Any, call: Call) -> list[tuple[int, Place, Any, int]]:
+    """List the bitmaps that a pointer may lead to: guard, place, first bit, and the bits from there to its end."""
+    found = []
+    null = e.guards.any(g for g, v in e.domain.options(pointer, state.path) if isinstance(v, Null))
+    if null != FALSE:
+        e.require(state, "no-undefined", e.guards.not_(null), call.loc, "a bitmap that is not null")
+    for guard, address in e.domain.options(pointer, state.path):
+        if isinstance(address, Null):
+            continue
+        if not isinstance(address, Address):
+            raise Unsupported("a bit operation on a pointer of which nothing is known", call.loc)
+        place = e.layout.place(address)
+        if not isinstance(place.type, Int) or place.type.bits != WORD:
+            raise Unsupported("a bit operation on something that is not made of 32-bit words", call.loc)
+        if not place.bounds:
+            place = Place(place.region, (0,), place.type, (1,))
+        if not isinstance(place.key[-1], int):
+            raise Unsupported("a bit operation from a word that is not known exactly", call.loc)
+        for index, length in zip(place.key[:-1], place.bounds[:-1], strict=True):
+            e.claim_below(state, guard, index, length, call.loc, str(address))
+        found.append((guard, place, place.key[-1] * WORD, (place.bounds[-1] - place.key[-1]) * WORD))
+    return found
+
+
+def _scalar(place: Place) -> bool:
+    """Say whether a place is a single word: a bitmap of 32 bits that is no array."""
+    return not place.region.endswith("[]")
+
+
+def _read_bit(e: Evaluator, state: State, place: Place, position: Any) -> int:
+    region = state.memory.region(Place(place.region, place.key, place.type, place.bounds, place.bitmap))
+    if place.bitmap:
+        return e.guards.of(_simplified(region[(*place.key[:-1], position)]))
+    if isinstance(position, int):
+        key = () if _scalar(place) else (*place.key[:-1], position // WORD)
+        return e.domain.bit_of(region[key], position % WORD)
+    key = () if _scalar(place) else (*place.key[:-1], z3.LShR(position, 5))
+    word = e.domain.word(region[key], WORD)
+    shifted = z3.LShR(z3.BitVecVal(word, WORD) if isinstance(word, int) else word, position & (WORD - 1))
+    return e.guards.of(z3.simplify(z3.Extract(0, 0, shifted) == 1))
+
+
+def _write_bit(e: Evaluator, state: State, place: Place, position: Any, value: bool, guard: int) -> None:
+    if place.bitmap:
+        state.memory.set_bit(place, position, value, guard)
+        return
+    plain = isinstance(position, int)
+    index = position // WORD if plain else z3.LShR(position, 5)
+    bit = 1 << (position % WORD) if plain else z3.BitVecVal(1, WORD) << (position & (WORD - 1))
+    key = () if _scalar(place) else (*place.key[:-1], index)
+    region = state.memory.region(place)
+    old = region[key]
+    mask = bit if value else (~bit & 0xFFFFFFFF if plain else ~bit)
+    new = e.domain.binary("|" if value else "&", e.domain.convert(old, place.type, U32), mask, U32, U32)
+    state.memory.put(place, key, e.domain.convert(new, U32, place.type), guard)
+
+
+def _simplified(value: Any) -> Any:
+    return z3.simplify(value) if isinstance(value, z3.ExprRef) else value
+
+
+def _bit_operation(read: bool, write: bool | None, change: bool = False) -> Intrinsic:
+    """Make test_bit, set_bit, clear_bit, change_bit and their test_and_ forms: (nr, bitmap)."""
+
+    def run(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
+        number_type = call.args[0].type
+        number = e.domain.convert(args[0], number_type, INDEX)
+        g = e.guards
+        hits = []
+        for guard, place, first, bits in _bitmap(e, state, args[1], call):
+            for chosen, n in e.domain.options(number, state.path):
+                both = g.and_(guard, chosen)
+                if g.and_(both, state.path) == FALSE:
+                    continue
+                e.claim_below(state, both, n, bits, call.loc, f"{place.region} (bits)")
+                position = n + first if first or isinstance(n, int) else n
+                old = _read_bit(e, state, place, position) if read or change else FALSE
+                hits.append((both, old))
+                new = g.term(g.not_(old)) if change else write
+                if new is not None:
+                    _write_bit(e, state, place, position, new, both)
+        return e.domain.truth(g.any(g.and_(guard, bit) for guard, bit in hits)) if read else 0
+
+    return run
+
+
+def _find_bit(has_start: bool, wanted: bool) -> Intrinsic:
+    """Make find_first_bit(bitmap, size), find_next_bit(bitmap, size, start) and their zero-bit twins."""
+
+    def run(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
+        size_type, result = call.args[1].type, call.type if isinstance(call.type, Int) else INDEX
+        size = e.domain.convert(args[1], size_type, INDEX)
+        size = e.domain.word(size, WORD)
+        start = e.domain.convert(args[2], call.args[2].type, INDEX) if has_start else 0
+        places = _bitmap(e, state, args[0], call)
+        if len(places) != 1:
+            raise Unsupported("a bit search in one of several bitmaps", call.loc)
+        _, place, first, bits = places[0]
+        unsigned = Int(WORD, False)
+        holds = e.domain.compare("<=", size, bits, unsigned)
+        e.claim(state, "in-bounds", holds, call.loc, f"a search of at most the {bits} bits of {place.region}")
+        region = state.memory.region(place)
+        if _scalar(place):
+            raise Unsupported("a bit search in a single word", call.loc)
+        word = 0 if place.bitmap else WORD
+
+        def searched(at: Any) -> Any:
+            if not isinstance(at, int) or at < 0:
+                raise Unsupported("a bit search from a bit that is not known exactly", call.loc)
+            return Search(region, place.key[:-1], first, word, at, size, result if result.bits == WORD else INDEX, wanted)
+
+        options = e.domain.options(start, state.path)
+        if len(options) == 1:
+            return searched(options[0][1])
+        return e.domain.choice([(g, e.resolved(searched(at))) for g, at in options])
+
+    return run
+
+
+def _first_set(base: int, at_zero: int | None, highest: bool = False) -> Intrinsic:
+    """Make ffs, fls (counted from 1, 0 for none) and __ffs, __fls (counted from 0, undefined for none)."""
+
+    def run(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
+        kind = call.args[0].type
+        assert isinstance(kind, Int)
+        none, options = TRUE, []
+        order = range(kind.bits - 1, -1, -1) if highest else range(kind.bits)
+        for i in order:
+            hit = e.domain.bit_of(args[0], i)
+            options.append((e.guards.and_(none, hit), i + base))
+            none = e.guards.and_(none, e.guards.not_(hit))
+        if at_zero is None:
+            e.require(state, "no-undefined", e.guards.not_(none), call.loc, "a bit search in a word that is not zero")
+            return e.domain.choice(options)
+        return e.domain.choice([*options, (none, at_zero)])
+
+    return run
+
+
+def _device(e: Evaluator, state: State, pointer: Any, call: Call, bytes_: int) -> list[tuple[int, Place, Any]]:
+    """List the device registers that an address may lead to: guard, place of the byte array, index of the word."""
+    found = []
+    options = e.domain.options(pointer, state.path)
+    null = e.guards.any(g for g, v in options if isinstance(v, Null))
+    if null != FALSE:
+        e.require(state, "no-undefined", e.guards.not_(null), call.loc, "a device address that is not null")
+    for guard, address in options:
+        if isinstance(address, Null):
+            continue
+        if not isinstance(address, Address):
+            label = address.label if isinstance(address, Opaque) else "no address"
+            raise Unsupported(f"access to a device at {label}, of which nothing is known", call.loc)
+        place = e.layout.place(address)
+        if not isinstance(place.type, Int) or place.type.bits != 8 or len(place.key) != 1:
+            raise Unsupported("device access to memory that is no device", call.loc)
+        offset = place.key[0]
+        length = place.bounds[0]
+        e.claim_below(state, guard, offset, length - bytes_ + 1, call.loc, address.object)
+        low = e.domain.binary("&", offset, bytes_ - 1, INDEX, INDEX)
+        aligned = e.domain.compare("==", low, 0, INDEX)
+        e.claim(state, "in-bounds", e.guards.or_(e.guards.not_(guard), aligned), call.loc, "an aligned device access")
+        index = offset // bytes_ if isinstance(offset, int) else z3.simplify(z3.LShR(offset, 2))
+        found.append((guard, Place(f"{place.region}", (index,), U32, (length // bytes_,)), index))
+    return found
+
+
+def _readl(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
+    """`readl(address)`: the 32-bit register there."""
+    options = [
+        (guard, state.memory.region(place)[(index,)])
+        for guard, place, index in _device(e, state, args[0], call, WORD // 8)
+    ]
+    return e.domain.choice(options) if options else 0
+
+
+def _writel(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
+    """`writel(value, address)`."""
+    value = e.domain.convert(args[0], call.args[0].type, U32)
+    for guard, place, index in _device(e, state, args[1], call, WORD // 8):
+        state.memory.put(place, (index,), value, guard)
+    return 0
+
+
+def _claimed(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
+    """`vgicheck_claim(property, condition, text)` of the stubs: the condition must hold here."""
+    kind, text = (_text(a) for a in (call.args[0], call.args[2]))
+    e.require(state, kind, e.domain.is_true(args[1]), call.loc, text)
+    return 0
+
+
+def _text(expr: Any) -> str:
+    while not isinstance(expr, StringLiteral):
+        inner = getattr(expr, "operand", None)
+        if inner is None:
+            raise Unsupported("a claim whose property or text is no string literal")
+        expr = inner
+    return expr.text
+
+
+def _assumed(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
+    """`vgicheck_assume(condition)` of the stubs: only paths on which it holds are looked at."""
+    state.path = e.guards.and_(state.path, e.domain.is_true(args[0]))
+    return 0
+
+
+def _expected(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
+    """`__builtin_expect(value, hint)`: the value."""
+    return args[0]
+
+
+def _ignored(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
+    """A function without effect on anything modelled: barriers, messages."""
+    return 0
+
+
+INTRINSICS: dict[str, Intrinsic] = {
+    "test_bit": _bit_operation(read=True, write=None),
+    "set_bit": _bit_operation(read=False, write=True),
+    "__set_bit": _bit_operation(read=False, write=True),
+    "clear_bit": _bit_operation(read=False, write=False),
+    "__clear_bit": _bit_operation(read=False, write=False),
+    "change_bit": _bit_operation(read=False, write=None, change=True),
+    "test_and_set_bit": _bit_operation(read=True, write=True),
+    "__test_and_set_bit": _bit_operation(read=True, write=True),
+    "test_and_clear_bit": _bit_operation(read=True, write=False),
+    "__test_and_clear_bit": _bit_operation(read=True, write=False),
+    "find_first_bit": _find_bit(has_start=False, wanted=True),
+    "find_next_bit": _find_bit(has_start=True, wanted=True),
+    "find_first_zero_bit": _find_bit(has_start=False, wanted=False),
+    "find_next_zero_bit": _find_bit(has_start=True, wanted=False),
+    "ffs": _first_set(1, 0),
+    "fls": _first_set(1, 0, highest=True),
+    "__ffs": _first_set(0, None),
+    "__fls": _first_set(0, None, highest=True),
+    "readl": _readl,
+    "writel": _writel,
+    "vgicheck_claim": _claimed,
+    "vgicheck_assume": _assumed,
+    "vgicheck_message": _ignored,
+    "__builtin_expect": _expected,
+}

@@ -1,0 +1,367 @@
+"""Judging one C function: the rules of the language and of locking, the properties claimed of it, and the model.
+
+The function is summarised once.  A solver's refutation is a suspicion until it has been run: its cells become plain numbers, the
+same evaluator interprets the C over them, and the property must fail there too; then the numbers are made small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, get_type_hints
+
+import z3
+
+from ..engine.judge import Assumptions, Finding, PartLike, judge
+from ..engine.maps import Key, Map, MapOf
+from ..engine.solve import Feasibility
+from ..engine.values import and_, fresh, iff, is_symbolic, mapped, same
+from ..engine.verdict import Assumption, Obligation, Verdict
+from .binding import Bound, Invariant, View
+from .explain import Plain, explained, untouched
+from .intrinsics import INTRINSICS
+from .ir import Int, Loc, Unsupported
+from .memory import Arbitrary, Given, Memory
+from .source import Unit
+from .summary import Claim, Evaluator, Summary
+
+CODE = {
+    "in-bounds": "every access is inside its object",
+    "no-undefined": "there is no undefined behaviour",
+    "bug-on-unreachable": "no BUG_ON fires",
+    "locks-balanced": "every path returns with the locks that it found",
+    "lock-irq-safe": "no lock is taken in interrupt context that the interrupted CPU may hold",
+}
+LOCK_FIELDS = (".held", ".irqs_off")
+CONGRUENCE = Invariant("", lambda key, value: True, "cells with equal keys are one cell", "")
+METHOD = "C summarised with joins, goal at arbitrary indices"
+
+Formula = Callable[[Any, Any, Any], Sequence[PartLike]]
+Parts = Callable[[View, View, Any], Sequence[PartLike]]
+Cells = dict[tuple[str, Key], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A part of an obligation that is made here."""
+
+    sentence: str
+    premise: bool
+    conclusion: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An obligation before it is judged: its parts over two memories, and the claims of the evaluator that belong to it.
+
+    `repeated`: the memories are those after a first run and after a second.
+    """
+
+    name: str
+    parts: Parts
+    kinds: frozenset[str]
+    repeated: bool = False
+
+
+@dataclass(slots=True)
+class Judge:
+    """One bound function of one program.
+
+    `limits` says what the arbitrary indices `at` may be, `ours` are the files of the stubs, `claimed` the properties claimed of the
+    function beside those of the language.  Without `tell` a refutation is run but neither made small nor explained.
+    """
+
+    unit: Unit
+    bound: Bound
+    at: Any
+    limits: Any
+    ours: frozenset[str]
+    claimed: frozenset[str]
+    timeout: float
+    tell: bool = True
+    keep_queries: bool = False
+    _inputs: Arbitrary = field(init=False)
+    _summary: Summary = field(init=False)
+    _evaluator: Evaluator = field(init=False)
+    _facts: list[tuple[Invariant, Any]] = field(default_factory=list)
+    _second: Summary | None = None
+    _leaves: Assumptions = field(default_factory=Assumptions)
+    _broken: tuple[Plain, Any] | None = None
+
+    def summarise(self) -> None:
+        """Evaluate the function. Raises `Unsupported`."""
+        feasible = Feasibility(self.timeout)
+
+        def constrain(region: str, key: Key, value: Any) -> None:
+            for invariant in self._invariants.get(region, ()):
+                fact = invariant.holds(key, value)
+                self._facts.append((invariant, fact))
+                if not invariant.exempt:
+                    feasible.assume(fact)
+
+        def relate(fact: Any) -> None:
+            self._facts.append((CONGRUENCE, fact))
+            feasible.assume(fact)
+
+        self._inputs = Arbitrary(constrain, relate)
+        self._evaluator = Evaluator(self.unit.program, self._inputs, INTRINSICS, feasible, ours=self.ours)
+        self._summary = self._evaluator.summarise(self.bound.entry)
+
+    @property
+    def _invariants(self) -> dict[str, list[Invariant]]:
+        by_region: dict[str, list[Invariant]] = {}
+        for invariant in self.bound.invariants:
+            by_region.setdefault(invariant.region, []).append(invariant)
+        return by_region
+
+    # What is asked ------------------------------------------------------------------------------
+
+    def code(self, name: str) -> Obligation:
+        """Judge one of the properties in `CODE`."""
+        kinds = {name}
+        if name == "no-undefined":
+            kinds |= {c.kind for c in self._summary.claims} - CODE.keys() - self.claimed
+        parts = self._balance if name == "locks-balanced" else lambda before, after, at: []
+        return self._judged(Question(name, parts, frozenset(kinds)))
+
+    def property(self, name: str, formula: Formula, repeated: bool = False) -> Obligation:
+        """Judge a property whose formula speaks of the model's state before and after."""
+
+        def parts(before: View, after: View, at: Any) -> Sequence[PartLike]:
+            return formula(self.bound.abstract(before), self.bound.abstract(after), at)
+
+        return self._judged(Question(name, parts, frozenset({name}), repeated))
+
+    def refines(self, transition: Callable[[Any], Any], name: str = "refines-model") -> tuple[Obligation, Any]:
+        """Judge whether the function does to the state what a transition of the model does, and nothing else.
+
+        With a refutation comes the plain run and the indices at which they differ.
+        """
+
+        def parts(before: View, after: View, at: Any) -> Sequence[PartLike]:
+            wanted = transition(self.bound.abstract(before))
+            equal = [Sentence(what, True, holds) for what, holds in differences(wanted, self.bound.abstract(after), at)]
+            known = {region for region, _ in after.read}
+            return [*equal, *self._frame(before, after, known, at)]
+
+        obligation = self._judged(Question(name, parts, frozenset({name})))
+        return obligation, self._broken
+
+    def agrees(self, transition: Callable[[Any, Any], Any], choice: Any, counterexample: tuple[Plain, Any]) -> bool:
+        """Say whether a variant of the model does what the function does in a plain run."""
+        run, at = counterexample
+        wanted = transition(self.bound.abstract(View(run.start)), choice)
+        return all(holds is True for _, holds in differences(wanted, self.bound.abstract(View(run.end.after)), at))
+
+    def _balance(self, before: View, after: View, at: Any) -> Sequence[PartLike]:
+        return [
+            Sentence(f"{self.bound.words.name(name, ())} is as it was found", True, before.word(name) == after.word(name))
+            for name in sorted(after.memory.written)
+            if name.endswith(LOCK_FIELDS)
+        ]
+
+    def _frame(self, before: View, after: View, known: set[str], at: Any) -> Iterator[Sentence]:
+        """Yield, for each region that was written and of which the model knows nothing, that it is unchanged."""
+        for region in sorted(self._summary.after.written - known):
+            if self.bound.words.pointer(region) or ":" in region:
+                continue
+            place = self._summary.after.layout.kinds[region]
+            dimensions = region.count("[]")
+            if not isinstance(place.type, Int) or dimensions > 2:
+                raise Unsupported(f"it writes {region}, of which the binding knows nothing")
+            key = at.cells(dimensions)
+            if place.bitmap:
+                holds = iff(before.bit(region, *key), after.bit(region, *key))
+            else:
+                bits = place.type.bits
+                holds = before.word(region, *key, bits=bits) == after.word(region, *key, bits=bits)
+            yield Sentence(f"{self.bound.words.name(region, ())} is unchanged", True, holds)
+
+    # From a question to an obligation -------------------------------------------------------------
+
+    def _judged(self, question: Question) -> Obligation:
+        first, second = self._memories(question.repeated)
+        returns = self._evaluator.guards.term(second.returns)
+        parts: list[PartLike] = [
+            Sentence(p.sentence, and_(returns, p.premise), p.conclusion)
+            for p in question.parts(View(first), View(second.after), self.at)
+        ]
+        parts += self._claims(second.claims, question.kinds)
+        parts = parts or [Sentence(CODE.get(question.name, question.name), returns, True)]
+        assumptions = self._leaves.emptied()
+        assumptions.add(self.limits)
+        for invariant, fact in self._facts:
+            if question.name not in invariant.exempt:
+                assumptions.add(fact)
+        prefer = self.bound.prefer(self.bound.abstract(View(untouched(self._summary))), self.at)
+        finding = judge(parts, assumptions, self.timeout, prefer, self.keep_queries)
+        if finding.verdict is Verdict.REFUTED:
+            return self._refuted(question, finding)
+        return self._obligation(question, finding, finding.verdict, finding.reason)
+
+    def _obligation(self, question: Question, finding: Finding, verdict: Verdict, reason: str) -> Obligation:
+        assumed = dict.fromkeys(
+            Assumption(i.text, i.guarantor)
+            for i, _ in self._facts
+            if i.guarantor and question.name not in i.exempt
+        )
+        return Obligation(
+            question.name,
+            self.bound.function,
+            verdict,
+            method=METHOD,
+            assumptions=tuple(assumed),
+            solvers=("z3",),
+            seconds=finding.seconds,
+            reason=reason,
+            queries=finding.queries,
+        )
+
+    def _memories(self, repeated: bool) -> tuple[Memory, Summary]:
+        if not repeated:
+            return untouched(self._summary), self._summary
+        if self._second is None:
+            self._second = self._evaluator.summarise(self.bound.entry, self._summary)
+        return self._summary.after, self._second
+
+    def _claims(self, claims: Sequence[Claim], kinds: frozenset[str]) -> list[Sentence]:
+        """Gather the claims of some kinds by the line and the text that they share."""
+        g = self._evaluator.guards
+        gathered: dict[tuple[Loc, str], list[Claim]] = {}
+        for claim in claims:
+            if claim.kind in kinds:
+                gathered.setdefault((claim.loc, claim.text), []).append(claim)
+        return [
+            Sentence(
+                text,
+                g.term(g.any(c.path for c in same_line)),
+                g.term(g.not_(g.any(g.and_(c.path, g.not_(c.holds)) for c in same_line))),
+            )
+            for (_, text), same_line in gathered.items()
+        ]
+
+    # Refutations ----------------------------------------------------------------------------------
+
+    def _refuted(self, question: Question, finding: Finding) -> Obligation:
+        cells, at = self._numbers(finding.model)
+        if not self._breaks(question, cells, at):
+            reason = f"{finding.reason}: the solver's counterexample does not fail when it is run"
+            return self._obligation(question, finding, Verdict.UNKNOWN, reason)
+        if self.tell:
+            cells = self._shrunk(question, cells, at)
+        run = self._run(question, cells)
+        self._broken = run, at
+        broken = self._failure(question, run, at)
+        assert broken is not None
+        if not self.tell:
+            return self._obligation(question, finding, Verdict.REFUTED, broken[0])
+        story = explained(run, self.bound.words, broken, at, lambda other, what: self._depends(question, other, at, what))
+        obligation = self._obligation(question, finding, Verdict.REFUTED, broken[0])
+        obligation.run, obligation.location = story, story.fault
+        return obligation
+
+    def _numbers(self, model: Any) -> tuple[Cells, Any]:
+        """Read the plain state off a solver's model."""
+        cells: Cells = {}
+        for region, known in self._inputs.cells.items():
+            for arguments, term in known.values():
+                key = tuple(
+                    _number(model.eval(a, model_completion=True), signed=True) if is_symbolic(a) else a
+                    for a in arguments
+                )
+                cells[(region, key)] = _number(model.eval(term, model_completion=True))
+        return cells, mapped(lambda c: _number(model.eval(c, model_completion=True)), self.at)
+
+    def _run(self, question: Question, cells: Cells) -> Plain:
+        given = Given(cells)
+        evaluator = Evaluator(self.unit.program, given, INTRINSICS, ours=self.ours)
+        summary = evaluator.summarise(self.bound.entry)
+        if not question.repeated:
+            return Plain(given, evaluator, untouched(summary), summary)
+        return Plain(given, evaluator, summary.after, evaluator.summarise(self.bound.entry, summary))
+
+    def _failure(self, question: Question, run: Plain, at: Any) -> tuple[str, Loc | None] | None:
+        """Return the sentence that fails in a plain run, with its line where the evaluator claimed it."""
+        for claim in run.end.claims:
+            if claim.kind in question.kinds:
+                return claim.text, claim.loc
+        for part in question.parts(View(run.start), View(run.end.after), at):
+            if part.premise is True and part.conclusion is False:
+                return part.sentence, None
+        return None
+
+    def _depends(self, question: Question, run: Plain, at: Any, sentence: str) -> bool:
+        """Say whether a sentence depends on the one cell of a plain run that has been made unknown."""
+        parts = question.parts(View(run.start), View(run.end.after), at)
+        conclusions = [p.conclusion for p in parts if p.sentence == sentence]
+        return any(is_symbolic(c) and not _decided(c) for c in conclusions)
+
+    def _breaks(self, question: Question, cells: Cells, at: Any) -> bool:
+        """Run plain cells: does the property fail there, on a state that satisfies what is assumed?"""
+        run = self._run(question, cells)
+        if self._failure(question, run, at) is None:
+            return False
+        touched = {**run.given.touched, **{c: v for c, v in cells.items() if v}}
+        return all(
+            invariant.holds(key, value) is True
+            for (region, key), value in touched.items()
+            for invariant in self._invariants.get(region, ())
+            if question.name not in invariant.exempt
+        )
+
+    def _shrunk(self, question: Question, cells: Cells, at: Any) -> Cells:
+        """Set to zero, or to a single bit, whatever the failure does not need."""
+        run = self._run(question, cells)
+        self._failure(question, run, at)
+        small = {c: v for c, v in cells.items() if v and c in run.given.touched}
+        if not self._breaks(question, small, at):
+            small = {c: v for c, v in cells.items() if v}
+        while True:
+            smaller = self._smaller(question, small, at)
+            if smaller is None:
+                return small
+            small = smaller
+
+    def _smaller(self, question: Question, cells: Cells, at: Any) -> Cells | None:
+        """Make one pass over the cells; return what is left, or None where nothing could be made simpler."""
+        small = cells
+        for cell in sorted(cells, key=str):
+            for value in _simpler(cells[cell]):
+                trial = {c: v for c, v in {**small, cell: value}.items() if v}
+                if self._breaks(question, trial, at):
+                    small = trial
+                    break
+        return small if small != cells else None
+
+
+def _simpler(value: int) -> list[int]:
+    """Values to try instead, simplest first: zero, one, and each single bit of the value."""
+    single = [1 << i for i in range(value.bit_length()) if value >> i & 1]
+    simpler = [0, *dict.fromkeys([1, *single])]
+    return simpler[: simpler.index(value)] if value in simpler else simpler
+
+
+def _decided(term: Any) -> bool:
+    simple = z3.simplify(term)
+    return bool(z3.is_true(simple) or z3.is_false(simple))
+
+
+def _number(value: Any, signed: bool = False) -> int:
+    if z3.is_bool(value):
+        return int(z3.is_true(value))
+    return value.as_signed_long() if signed else value.as_long()  # type: ignore[no-any-return]
+
+
+def differences(a: Any, b: Any, at: Any, path: str = "") -> Iterator[tuple[str, bool]]:
+    """Yield, field by field, whether two states are equal; maps are compared at the arbitrary indices."""
+    hints = get_type_hints(type(a), include_extras=True)
+    for f in fields(a):
+        x, y, name = getattr(a, f.name), getattr(b, f.name), f"{path}{f.name}"
+        if isinstance(x, Map):
+            shape = next(e for e in hints[f.name].__metadata__ if isinstance(e, MapOf))
+            key = at.key(shape.keys)
+            yield f"{name} is what the model says", same(x[key], y[key])
+        elif is_dataclass(x) and not is_symbolic(x):
+            yield from differences(x, y, at, f"{name}.")
+        else:
+            yield f"{name} is what the model says", same(x, y)

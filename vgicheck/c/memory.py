@@ -1,0 +1,338 @@
+"""The objects of a C program: scalars addressed by field names and indices, with the layout and bounds of their types.
+
+A *region* is all the scalars that one chain of field names reaches; its indices are the key of a map, so that
+`kvm.arch.vgic.irq_active.percpu[]` is one map however many vCPUs there are.  Members of a union that are arrays of the same width are
+one region.  A union that views words also as `unsigned long a[0]`, the kernel's idiom for a bitmap, is kept bit by bit.
+
+Objects do not alias: two pointers are equal exactly if they name the same place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import z3
+
+from ..engine.maps import Key, Map
+from ..engine.values import bit, concat, is_symbolic, same
+from .domain import UNINITIALISED, Address, Domain, Opaque, wrap
+from .ir import Array, CType, Int, Pointer, Program, StructRef, Unsupported
+
+INDEX = Int(32, True)
+
+
+class Inputs(Protocol):
+    """What the memory holds before the function runs."""
+
+    def word(self, region: str, key: Key, bits: int) -> Any:
+        """Return the word at a key of a region."""
+
+    def bit(self, region: str, key: Key) -> Any:
+        """Return the bit at a key of a region that is a bitmap; the last coordinate is the bit's position."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an address leads: its region and key, the type found there, and how long each indexed array is.
+
+    `bitmap` is the number of bits of the array that the last index runs over, where the region is kept bit by bit.
+    """
+
+    region: str
+    key: tuple[Any, ...]
+    type: CType
+    bounds: tuple[int, ...]
+    bitmap: int = 0
+
+
+@dataclass(slots=True)
+class Layout:
+    """The types of the objects of a program; `kinds` has one place of each region that was touched."""
+
+    program: Program
+    objects: dict[str, CType] = field(default_factory=dict)
+    kinds: dict[str, Place] = field(default_factory=dict)
+    _members: dict[tuple[str, str], tuple[CType, str, int, bool]] = field(default_factory=dict)
+
+    def type_of(self, name: str) -> CType:
+        """Return the type of an object by its name."""
+        if name in self.objects:
+            return self.objects[name]
+        return self.program.globals[name]
+
+    def member(self, tag: str, name: str) -> tuple[CType, str, int, bool]:
+        """Return a member's type, its name in regions, the bytes it may span, and whether it views a bitmap."""
+        key = (tag, name)
+        if key not in self._members:
+            self._members[key] = self._find_member(tag, name)
+        return self._members[key]
+
+    def _find_member(self, tag: str, name: str) -> tuple[CType, str, int, bool]:
+        struct = self.program.structs.get(tag)
+        member = next((f for f in struct.fields if f.name == name), None) if struct else None
+        if struct is None or member is None:
+            raise Unsupported(f"{tag}.{name} has no layout")
+        if not struct.is_union:
+            return member.type, f".{name}", self.size(member.type), False
+        scalars = {self._scalar_bits(f.type) for f in struct.fields}
+        if len(scalars) != 1 or None in scalars:
+            return member.type, f".{name}!", self.size(member.type), False
+        views = any(isinstance(f.type, Array) and f.type.length == 0 for f in struct.fields)
+        return member.type, "", struct.size, views
+
+    def _scalar_bits(self, kind: CType) -> int | None:
+        if isinstance(kind, Array):
+            return self._scalar_bits(kind.element)
+        return kind.bits if isinstance(kind, Int) else None
+
+    def size(self, kind: CType) -> int:
+        """Return the size of a type in bytes."""
+        match kind:
+            case Int(bits):
+                return bits // 8
+            case Pointer():
+                return 4
+            case Array(element, length):
+                return self.size(element) * length
+            case StructRef(tag) if tag in self.program.structs:
+                return self.program.structs[tag].size
+        raise Unsupported(f"the size of {kind}")
+
+    def place(self, address: Address) -> Place:
+        """Find where an address leads."""
+        kind = self.type_of(address.object)
+        region, key, bounds = address.object, [], []
+        span, views = 0, False
+        for step in address.path:
+            if isinstance(step, str):
+                if not isinstance(kind, StructRef):
+                    raise Unsupported(f"member {step} of something that is no struct")
+                kind, name, span, views = self.member(kind.tag, step)
+                region += name
+                continue
+            if not isinstance(kind, Array):
+                raise Unsupported(f"an index into {address.object}, where there is no array")
+            length = kind.length or (span // self.size(kind.element) if span else 0)
+            kind = kind.element
+            region += "[]"
+            key.append(step)
+            bounds.append(length)
+        bits = bounds[-1] * kind.bits if views and isinstance(kind, Int) and bounds else 0
+        return Place(region, tuple(key), kind, tuple(bounds), bits)
+
+    def leaves(self, kind: CType, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], CType]]:
+        """Yield the path to each scalar of a type."""
+        if isinstance(kind, StructRef):
+            for f in self.program.structs[kind.tag].fields:
+                yield from self.leaves(f.type, (*path, f.name))
+        elif isinstance(kind, Array):
+            if kind.length > 64:
+                raise Unsupported("a copy of an array of more than 64 elements")
+            for i in range(kind.length):
+                yield from self.leaves(kind.element, (*path, i))
+        else:
+            yield path, kind
+
+
+@dataclass(slots=True)
+class Memory:
+    """The contents of all objects. `regions` is replaced, never changed in place: copies share what they can."""
+
+    layout: Layout
+    domain: Domain
+    inputs: Inputs
+    on_write: Callable[[str, Key], None] = lambda region, key: None
+    regions: dict[str, Map[Any]] = field(default_factory=dict)
+    written: frozenset[str] = frozenset()
+
+    def fork(self) -> Memory:
+        """Return a copy that may go its own way."""
+        return Memory(self.layout, self.domain, self.inputs, self.on_write, dict(self.regions), self.written)
+
+    def region(self, place: Place, local: bool = False) -> Map[Any]:
+        """Return the map behind a place, made on first use."""
+        found = self.regions.get(place.region)
+        if found is None:
+            self.layout.kinds[place.region] = place
+            found = self.regions[place.region] = Map(self._base(place, local), ite=self.domain.choose)
+        return found
+
+    def _base(self, place: Place, local: bool) -> Callable[[Key], Any]:
+        inputs, region, kind = self.inputs, place.region, place.type
+        if local:
+            return lambda key: UNINITIALISED
+        if place.bitmap:
+            return lambda key: inputs.bit(region, key)
+        if isinstance(kind, Pointer):
+            return lambda key: Opaque(_label(region, key))
+        if not isinstance(kind, Int):
+            raise Unsupported(f"{region} is read as a scalar")
+        return lambda key: _signed(inputs.word(region, key, kind.bits), kind)
+
+    def load(self, address: Address, local: bool = False) -> Any:
+        """Read the scalar at an address."""
+        place = self.layout.place(address)
+        region = self.region(place, local)
+        if not place.bitmap:
+            return region[place.key]
+        assert isinstance(place.type, Int)
+        prefix, first = place.key[:-1], place.key[-1] * place.type.bits
+        bits = [region[(*prefix, first + i)] for i in range(place.type.bits)]
+        if not any(is_symbolic(b) for b in bits):
+            return wrap(sum(b << i for i, b in enumerate(bits)), place.type)
+        return concat(*((z3.If(b, z3.BitVecVal(1, 1), z3.BitVecVal(0, 1)) if is_symbolic(b) else int(b), 1)
+                        for b in reversed(bits)))  # fmt: skip
+
+    def store(self, address: Address, value: Any, guard: int, local: bool = False) -> None:
+        """Write the scalar at an address, where a guard holds."""
+        place = self.layout.place(address)
+        region = self.region(place, local)
+        if not place.bitmap:
+            self.put(place, place.key, value, guard)
+            return
+        when = self.domain.guards.term(guard)
+        assert isinstance(place.type, Int)
+        word = self.domain.word(value, place.type.bits)
+        for i in range(place.type.bits):
+            key = (*place.key[:-1], place.key[-1] * place.type.bits + i)
+            region = region.set(key, bit(word, i), when)
+            self.on_write(place.region, key)
+        self._put(place.region, region)
+
+    def put(self, place: Place, key: Key, value: Any, guard: int) -> None:
+        """Write a scalar at a key of a place's region, where a guard holds."""
+        region = self.region(place)
+        when = self.domain.guards.term(guard)
+        if when is not True and not any(is_symbolic(k) for k in key):
+            when, value = True, self.domain.choose(when, value, region[key])
+        self._put(place.region, region.set(key, value, when))
+        self.on_write(place.region, key)
+
+    def set_bit(self, place: Place, position: Any, value: bool, guard: int) -> None:
+        """Set or clear the bit at a position of a bitmap region, where a guard holds."""
+        when = self.domain.guards.term(guard)
+        key = (*place.key[:-1], position)
+        self._put(place.region, self.region(place).set(key, value, when))
+        self.on_write(place.region, key)
+
+    def forget(self, prefix: str) -> None:
+        """Drop the regions of a local whose lifetime begins or ends."""
+        for name in [r for r in self.regions if r == prefix or r.startswith((prefix + ".", prefix + "["))]:
+            del self.regions[name]
+
+    def _put(self, name: str, region: Map[Any]) -> None:
+        self.regions[name] = region
+        if name not in self.written:
+            self.written = self.written | {name}
+
+
+@dataclass(slots=True)
+class Arbitrary:
+    """Inputs of which nothing is known but the invariants that are asked of them.
+
+    Each cell is a constant.  A symbolic key of small range becomes a choice among the cells at plain keys; any other is a
+    cell of its own, and `relate(fact)` is told that cells of one region with equal keys hold the same.  So every question stays within
+    the theory of bit-vectors, where solvers are at their best.
+
+    `constrain(region, key, value)` is told of each cell when it is first touched; `cells` keeps them, for the replay.
+    """
+
+    constrain: Callable[[str, Key, Any], None]
+    relate: Callable[[Any], None]
+    cells: dict[str, dict[tuple[Any, ...], tuple[Key, Any]]] = field(default_factory=dict)
+    _symbolic: dict[str, list[tuple[Key, Any]]] = field(default_factory=dict)
+
+    def word(self, region: str, key: Key, bits: int) -> Any:
+        """Return the word at a key."""
+        return self._cell(region, key, z3.BitVecSort(bits))
+
+    def bit(self, region: str, key: Key) -> Any:
+        """Return the bit at a key."""
+        return self._cell(region, key, z3.BoolSort())
+
+    def _cell(self, region: str, key: Key, sort: Any) -> Any:
+        symbolic = [i for i, k in enumerate(key) if is_symbolic(k)]
+        known = self.cells.setdefault(region, {})
+        label = tuple(k.get_id() if is_symbolic(k) else ("plain", k) for k in key)
+        if label in known:
+            return known[label][1]
+        if len(symbolic) == 1:
+            span = _span(key[symbolic[0]])
+            if span is not None and span[1] - span[0] < SMALL:
+                return self._among(region, key, symbolic[0], span, sort)
+        name = region if not key else f"{region}({', '.join(str(k) for k in key)})"
+        if symbolic:
+            name = f"{region}#{len(known)}"
+        cell = z3.Const(name, sort)
+        related = known.values() if symbolic else self._symbolic.get(region, ())
+        for other, value in related:
+            equal = same(tuple(_term(k) for k in key), tuple(_term(k) for k in other))
+            if equal is not False:
+                self.relate(z3.Implies(equal, cell == value))
+        if symbolic:
+            self._symbolic.setdefault(region, []).append((key, cell))
+        known[label] = (key, cell)
+        self.constrain(region, key, cell)
+        return cell
+
+    def _among(self, region: str, key: Key, at: int, span: tuple[int, int], sort: Any) -> Any:
+        low, high = span
+        result = self._cell(region, (*key[:at], high, *key[at + 1 :]), sort)
+        for k in range(high - 1, low - 1, -1):
+            result = z3.If(key[at] == k, self._cell(region, (*key[:at], k, *key[at + 1 :]), sort), result)
+        return result
+
+
+SMALL = 64
+"""Keys of at most so many values are told apart one by one."""
+
+
+def _term(key: Any) -> Any:
+    return key if is_symbolic(key) else z3.BitVecVal(key, 32)
+
+
+def _span(term: Any) -> tuple[int, int] | None:
+    """Return the range of an index made by widening a narrow one and adding a constant."""
+    if z3.is_bv_value(term):
+        return term.as_long(), term.as_long()
+    kind = term.decl().kind()
+    if kind == z3.Z3_OP_ZERO_EXT:
+        return 0, (1 << term.arg(0).size()) - 1
+    if kind == z3.Z3_OP_BADD and term.num_args() == 2:
+        a, b = _span(term.arg(0)), _span(term.arg(1))
+        if a and b and a[1] + b[1] < 1 << 31:
+            return a[0] + b[0], a[1] + b[1]
+    return None
+
+
+@dataclass(slots=True)
+class Given:
+    """Inputs that are plain numbers: those listed, and 0 elsewhere. `touched` collects the cells that were read."""
+
+    cells: Mapping[tuple[str, Key], int]
+    touched: dict[tuple[str, Key], int] = field(default_factory=dict)
+
+    def word(self, region: str, key: Key, bits: int) -> int:
+        """Return the number at a key."""
+        value = self.cells.get((region, key), 0) & ((1 << bits) - 1)
+        self.touched.setdefault((region, key), value)
+        return value
+
+    def bit(self, region: str, key: Key) -> bool:
+        """Return the bit at a key."""
+        return bool(self.word(region, key, 1))
+
+
+def _signed(value: Any, kind: Int) -> Any:
+    return wrap(value, kind) if isinstance(value, int) else value
+
+
+def _label(region: str, key: Key) -> str:
+    for k in key:
+        region = region.replace("[]", f"[{k}]", 1)
+    return region
+
+
+

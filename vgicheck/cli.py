@@ -1,0 +1,225 @@
+"""The command line. Exit codes: 0 all proved, 1 something refuted, 2 wrong use or input, 3 none refuted but not all proved."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from model.generation import GENERATIONS
+from proofs import model as model_proofs
+from proofs.claims import SUBJECTS
+from proofs.generations import october_2012
+from properties.catalogue import SENTENCES
+
+from .engine.verdict import Obligation, Verdict
+from .engine.workers import run_all
+from .report import machine, text
+from .review.patch import PatchError, load, read_patch
+from .review.review import review as review_patch
+
+
+class Wrong(click.ClickException):
+    """Wrong use or input: one line on stderr, exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Say it in one line."""
+        click.echo(f"vgicheck: {self.format_message()}", err=True)
+
+
+def seconds(context: click.Context, parameter: click.Parameter, value: str) -> float:
+    """Read a time such as 30s, 500ms or 2m."""
+    units = {"ms": 0.001, "s": 1.0, "m": 60.0}
+    unit = next((u for u in units if value.endswith(u)), "")
+    try:
+        number = float(value.removesuffix(unit)) * units.get(unit, 1.0)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 86_400:
+        raise Wrong(f"--timeout {value}: not a time; write for example 30s")
+    return number
+
+
+def common(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that judging commands share."""
+    for option in (
+        click.option("--json", "json_file", metavar="FILE", help="Write the verdicts as JSON; - for standard output."),
+        click.option("--keep", metavar="DIR", help="Leave every question to the solver there, with its answer."),
+        click.option("--timeout", default="30s", callback=seconds, help="Limit for one question to the solver."),
+        click.option("--jobs", default=os.cpu_count() or 1, type=click.IntRange(1, 256), help="Processes at once."),
+    ):
+        function = option(function)
+    return function
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="vgicheck")
+def main() -> None:
+    """A formal model of the KVM/ARM virtual GIC, and what a kernel patch does to it."""
+
+
+@main.command()
+@click.argument("patch", metavar="PATCH")
+@click.option("--native", is_flag=True, help="Replay refutations in compiled C as well. This runs code of the patch.")
+@common
+def review(
+    patch: str, native: bool, json_file: str | None, keep: str | None, timeout: float, jobs: int
+) -> None:
+    """Judge a mailed patch: a Patchwork page, an mbox, a `git format-patch` file or a diff; - for standard input."""
+    try:
+        data, name = load(patch, sys.stdin.buffer)
+        parsed = read_patch(data, name)
+        generation = october_2012(timeout, keep_queries=keep is not None)
+        with Progress() as progress:
+            found = review_patch(parsed, generation, timeout, jobs, progress)
+    except PatchError as error:
+        raise Wrong(str(error)) from None
+    if not found.obligations:
+        raise Wrong(f"{name}: no obligation follows from what it changes; give a patch that changes C functions")
+    if native:
+        from .review.native import confirm
+
+        found = confirm(found, generation)
+    _keep(keep, found.obligations)
+    if json_file != "-":
+        _print_review(found)
+    if json_file:
+        functions = [
+            {"name": f.name, "change": f.change, "differs_when": None, "example": None, "note": f.note,
+             "location": machine.location(f.location)}
+            for f in found.functions
+        ]  # fmt: skip
+        source = {"name": name, "form": parsed.form, "subject": parsed.subject, "generation": found.generation}
+        _write_json(json_file, "review", source, found.obligations, functions=functions)
+    sys.exit(exit_code(found.obligations))
+
+
+def _print_review(found: Any) -> None:
+    patch = found.patch
+    click.echo(f"{patch.subject or '(no subject)'}")
+    click.echo(f"read as {patch.form}, judged against generation {found.generation}")
+    click.echo()
+    places = {f.name: str(f.location) for f in found.functions}
+    for line in text.table(found.obligations, places):
+        click.echo(line)
+    for f in found.functions:
+        if f.note and not any(o.subject == f.name for o in found.obligations):
+            click.echo(f"{f.name}()  {f.location}: {f.note}")
+    for line in text.runs(found.obligations, SENTENCES, found.lines):
+        click.echo(line)
+    for line in text.assumptions(found.obligations):
+        click.echo(line)
+    click.echo()
+    click.echo(text.summary(found.obligations))
+
+
+@main.command()
+@click.argument("properties", nargs=-1, metavar="[PROPERTY ...]")
+@click.option("--generation", default="reference", help="Whose choices the model makes; see `vgicheck list generations`.")
+@common
+def prove(
+    properties: Sequence[str], generation: str, json_file: str | None, keep: str | None, timeout: float, jobs: int
+) -> None:
+    """Prove the model's own obligations."""
+    if generation not in GENERATIONS:
+        raise Wrong(f"--generation {generation}: there is no such generation; there are {', '.join(GENERATIONS)}")
+    try:
+        claims = model_proofs.claims(properties)
+    except KeyError as unknown:
+        raise Wrong(f"{unknown.args[0]}: no property of the model has this id; see `vgicheck list properties`") from None
+    switches = GENERATIONS[generation]
+    tasks = [partial(model_proofs.prove, claim, switches, timeout, keep is not None) for claim in claims]
+
+    def lost(number: int, reason: str) -> Obligation:
+        transition, prop = claims[number]
+        return Obligation(prop.id, transition.name, Verdict.UNKNOWN, reason=reason)
+
+    with Progress() as progress:
+        found = run_all(tasks, jobs, 20 * timeout, lost, lambda n: progress(claims[n][1].id))
+    _keep(keep, found)
+    if json_file != "-":
+        click.echo(f"model, generation {generation}")
+        click.echo()
+        for line in (*text.table(found, {}), *text.runs(found, SENTENCES, {}), *text.assumptions(found)):
+            click.echo(line)
+        click.echo()
+        click.echo(text.summary(found))
+    if json_file:
+        _write_json(json_file, "prove", {"name": "model", "generation": generation}, found)
+    sys.exit(exit_code(found))
+
+
+@main.command("list")
+@click.argument("what", type=click.Choice(["properties", "arguments", "generations", "functions"]))
+def list_(what: str) -> None:
+    """List what there is to ask about."""
+    if what == "properties":
+        for name, sentence in SENTENCES.items():
+            click.echo(f"{name:<28} {sentence}")
+    elif what == "generations":
+        for name, switches in GENERATIONS.items():
+            on = [f for f in switches.__slots__ if getattr(switches, f)]
+            click.echo(f"{name:<12} {', '.join(on) if on else 'every switch off'}")
+    elif what == "functions":
+        for name, subject in SUBJECTS.items():
+            click.echo(f"{name:<34} {subject}")
+    else:
+        raise Wrong("list arguments: race arguments are not judged yet, so there is none to list")
+
+
+def exit_code(obligations: Sequence[Obligation]) -> int:
+    """Return 0 when all are proved, 1 when one is refuted, 3 otherwise."""
+    verdicts = {o.verdict for o in obligations}
+    if Verdict.REFUTED in verdicts:
+        return 1
+    return 0 if verdicts == {Verdict.PROVED} else 3
+
+
+class Progress:
+    """Says on a terminal's stderr what was just judged, and nothing anywhere else."""
+
+    def __enter__(self) -> Callable[[str], None]:
+        return self._say if sys.stderr.isatty() else lambda what: None
+
+    def __exit__(self, *exc: object) -> None:
+        if sys.stderr.isatty():
+            click.echo("\r\033[K", err=True, nl=False)
+
+    @staticmethod
+    def _say(what: str) -> None:
+        click.echo(f"\r\033[K{what}", err=True, nl=False)
+
+
+def _write_json(
+    file: str, command: str, source: dict[str, Any], obligations: Sequence[Obligation], **more: Any
+) -> None:
+    document = machine.document(command, source, obligations, timed=file != "-", **more)
+    if file == "-":
+        click.echo(document, nl=False)
+        return
+    try:
+        Path(file).write_text(document)
+    except OSError as error:
+        raise Wrong(f"--json {file}: {error.strerror}; give a file that can be written") from None
+
+
+def _keep(directory: str | None, obligations: Sequence[Obligation]) -> None:
+    """Write each question under the obligation's id, with its answer beside it."""
+    if directory is None:
+        return
+    try:
+        for o in obligations:
+            folder = Path(directory) / o.subject / o.property
+            folder.mkdir(parents=True, exist_ok=True)
+            for n, query in enumerate(o.queries):
+                (folder / f"{n}.smt2").write_text(query.smtlib)
+                (folder / f"{n}.answer").write_text(f"{query.answer}\n")
+    except OSError as error:
+        raise Wrong(f"--keep {directory}: {error.strerror}; give a directory that can be written") from None

@@ -1,0 +1,169 @@
+"""Path conditions as reduced ordered decision diagrams over Z3 atoms.
+
+Where control flow joins again, the two halves of a branch must cancel: `(p and c) or (p and not c)` has to *be* `p`,
+or every later formula drags the whole history along.  A canonical form gives that for free.  Only the Boolean structure is
+canonical: `x < 3` and `x < 4` are unrelated atoms.
+
+Diagrams are plain integers; 0 is false, 1 is true.  Atoms are ordered by first appearance.
+"""
+
+from __future__ import annotations
+
+import z3
+
+FALSE = 0
+TRUE = 1
+
+
+class TooLarge(Exception):
+    """A path condition outgrew the limit on the nodes of all diagrams together."""
+
+
+class Guards:
+    """A table of decision diagrams that share their nodes.
+
+    `limit` bounds the nodes, so that hostile control flow ends in `TooLarge` rather than in an exhausted machine.
+    """
+
+    def __init__(self, limit: int = 1_000_000) -> None:
+        self._limit = limit
+        self._nodes: list[tuple[int, int, int]] = [(-1, 0, 0), (-1, 1, 1)]
+        self._unique: dict[tuple[int, int, int], int] = {}
+        self._atoms: list[z3.BoolRef] = []
+        self._atom_of: dict[int, int] = {}
+        self._ite_cache: dict[tuple[int, int, int], int] = {}
+        self._constrain_cache: dict[tuple[int, int], int] = {}
+        self._terms: dict[int, z3.BoolRef] = {}
+
+    def of(self, condition: bool | z3.BoolRef) -> int:
+        """Return the diagram of a truth value; anything but a negation or a constant is one atom."""
+        if isinstance(condition, bool):
+            return TRUE if condition else FALSE
+        if z3.is_true(condition):
+            return TRUE
+        if z3.is_false(condition):
+            return FALSE
+        if z3.is_not(condition):
+            return self.not_(self.of(condition.arg(0)))
+        if z3.is_and(condition):
+            return self.all(self.of(c) for c in condition.children())
+        if z3.is_or(condition):
+            return self.any(self.of(c) for c in condition.children())
+        key = condition.get_id()
+        if key not in self._atom_of:
+            self._atom_of[key] = len(self._atoms)
+            self._atoms.append(condition)
+        return self._node(self._atom_of[key], FALSE, TRUE)
+
+    def not_(self, a: int) -> int:
+        """Negate."""
+        return self.ite(a, FALSE, TRUE)
+
+    def and_(self, a: int, b: int) -> int:
+        """Conjoin."""
+        return self.ite(a, b, FALSE)
+
+    def or_(self, a: int, b: int) -> int:
+        """Disjoin."""
+        return self.ite(a, TRUE, b)
+
+    def all(self, guards: object) -> int:
+        """Conjoin any number."""
+        result = TRUE
+        for g in guards:  # type: ignore[attr-defined]
+            result = self.and_(result, g)
+        return result
+
+    def any(self, guards: object) -> int:
+        """Disjoin any number."""
+        result = FALSE
+        for g in guards:  # type: ignore[attr-defined]
+            result = self.or_(result, g)
+        return result
+
+    def ite(self, f: int, g: int, h: int) -> int:
+        """Return the diagram that is `g` where `f` holds and `h` elsewhere."""
+        if f == TRUE or g == h:
+            return g
+        if f == FALSE:
+            return h
+        if g == TRUE and h == FALSE:
+            return f
+        key = (f, g, h)
+        known = self._ite_cache.get(key)
+        if known is not None:
+            return known
+        level = min(self._level(x) for x in key)
+        low = self.ite(*(self._cofactor(x, level, 0) for x in key))
+        high = self.ite(*(self._cofactor(x, level, 1) for x in key))
+        result = self._node(level, low, high)
+        self._ite_cache[key] = result
+        return result
+
+    def constrain(self, f: int, care: int) -> int:
+        """Return a diagram equal to `f` wherever `care` holds, and small: what `f` says that `care` does not.
+
+        This is the generalised cofactor of Coudert and Madre. `care` must not be false.
+        """
+        if care == TRUE or f in (FALSE, TRUE):
+            return f
+        if f == care:
+            return TRUE
+        key = (f, care)
+        known = self._constrain_cache.get(key)
+        if known is not None:
+            return known
+        level = min(self._level(f), self._level(care))
+        care_low, care_high = self._cofactor(care, level, 0), self._cofactor(care, level, 1)
+        f_low, f_high = self._cofactor(f, level, 0), self._cofactor(f, level, 1)
+        if care_high == FALSE:
+            result = self.constrain(f_low, care_low)
+        elif care_low == FALSE:
+            result = self.constrain(f_high, care_high)
+        else:
+            result = self._node(level, self.constrain(f_low, care_low), self.constrain(f_high, care_high))
+        self._constrain_cache[key] = result
+        return result
+
+    def term(self, guard: int) -> bool | z3.BoolRef:
+        """Return a diagram as a truth value."""
+        if guard in (FALSE, TRUE):
+            return guard == TRUE
+        return self._term(guard)
+
+    def _term(self, guard: int) -> z3.BoolRef:
+        if guard in self._terms:
+            return self._terms[guard]
+        level, low, high = self._nodes[guard]
+        atom = self._atoms[level]
+        if low == FALSE:
+            result = atom if high == TRUE else z3.And(atom, self._term(high))
+        elif high == FALSE:
+            result = z3.Not(atom) if low == TRUE else z3.And(z3.Not(atom), self._term(low))
+        elif high == TRUE:
+            result = z3.Or(atom, self._term(low))
+        elif low == TRUE:
+            result = z3.Or(z3.Not(atom), self._term(high))
+        else:
+            result = z3.If(atom, self._term(high), self._term(low))
+        self._terms[guard] = result
+        return result
+
+    def _node(self, level: int, low: int, high: int) -> int:
+        if low == high:
+            return low
+        key = (level, low, high)
+        known = self._unique.get(key)
+        if known is None:
+            if len(self._nodes) >= self._limit:
+                raise TooLarge
+            known = self._unique[key] = len(self._nodes)
+            self._nodes.append(key)
+        return known
+
+    def _level(self, guard: int) -> int:
+        return self._nodes[guard][0] if guard > TRUE else len(self._atoms)
+
+    def _cofactor(self, guard: int, level: int, value: int) -> int:
+        node = self._nodes[guard]
+        return node[1 + value] if node[0] == level and guard > TRUE else guard

@@ -1,0 +1,109 @@
+"""Questions to solvers: one assertion list, one answer, a time limit, and the SMT-LIB text for a second opinion."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import z3
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`sat`, `unsat` or `unknown`; with `sat` comes a model, with `unknown` the solver's reason."""
+
+    result: str
+    seconds: float
+    model: Any = None
+    reason: str = ""
+
+
+def ask(assertions: Sequence[Any], timeout: float) -> Answer:
+    """Ask Z3, in one shot, whether the assertions hold together. `timeout` is in seconds."""
+    if any(a is False for a in assertions):
+        return Answer("unsat", 0.0)
+    solver = z3.Solver()
+    solver.set("timeout", max(1, int(timeout * 1000)))
+    solver.add(*(a for a in assertions if a is not True))
+    start = time.perf_counter()
+    result = solver.check()
+    seconds = time.perf_counter() - start
+    if result == z3.sat:
+        return Answer("sat", seconds, solver.model())
+    if result == z3.unsat:
+        return Answer("unsat", seconds)
+    return Answer("unknown", seconds, reason=solver.reason_unknown())
+
+
+@dataclass(slots=True)
+class Feasibility:
+    """Whether conditions can hold under assumptions that grow; answers are remembered, and `unknown` counts as yes."""
+
+    timeout: float
+    _solver: Any = field(default_factory=z3.Solver)
+    _known: dict[int, tuple[Any, bool]] = field(default_factory=dict)
+
+    def assume(self, condition: Any) -> None:
+        """Add an assumption."""
+        if condition is not True:
+            self._solver.add(condition)
+
+    def __call__(self, condition: Any) -> bool:
+        if isinstance(condition, bool):
+            return condition
+        key = condition.get_id()
+        if key not in self._known:
+            self._solver.set("timeout", max(1, int(self.timeout * 1000)))
+            self._known[key] = (condition, self._solver.check(condition) != z3.unsat)
+        return self._known[key][1]
+
+
+def smtlib(assertions: Sequence[Any]) -> str:
+    """Return the question as SMT-LIB 2 text."""
+    solver = z3.Solver()
+    solver.add(*(a if isinstance(a, z3.ExprRef) else z3.BoolVal(bool(a)) for a in assertions))
+    return "(set-logic QF_UFBV)\n" + str(solver.to_smt2())
+
+
+SECOND_SOLVERS = ("bitwuzla", "cvc5")
+"""Solvers of other families, from the package registry; the tests need one of them, users do not."""
+
+
+def second_opinion(name: str, text: str, timeout: float) -> str:
+    """Ask another solver the same question from its text: `sat`, `unsat`, `unknown`, or why it could not be asked."""
+    if name == "bitwuzla":
+        return _bitwuzla(text, timeout)
+    if name == "cvc5":
+        return _cvc5(text, timeout)
+    raise ValueError(f"no solver called {name}; there are {', '.join(SECOND_SOLVERS)}")
+
+
+def _bitwuzla(text: str, timeout: float) -> str:
+    import bitwuzla
+
+    options = bitwuzla.Options()
+    options.set(bitwuzla.Option.TIME_LIMIT_PER, max(1, int(timeout * 1000)))
+    manager = bitwuzla.TermManager()
+    parser = bitwuzla.Parser(manager, options)
+    parser.parse(text.replace("(check-sat)", ""), True, False)
+    result = parser.bitwuzla().check_sat()
+    return {bitwuzla.Result.SAT: "sat", bitwuzla.Result.UNSAT: "unsat"}.get(result, "unknown")
+
+
+def _cvc5(text: str, timeout: float) -> str:
+    import cvc5
+
+    solver = cvc5.Solver(cvc5.TermManager())
+    solver.setOption("tlimit-per", str(max(1, int(timeout * 1000))))
+    parser = cvc5.InputParser(solver)
+    parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, text.replace("(check-sat)", ""), "query")
+    symbols = parser.getSymbolManager()
+    while True:
+        command = parser.nextCommand()
+        if command.isNull():
+            break
+        command.invoke(solver, symbols)
+    result = solver.checkSat()
+    return "sat" if result.isSat() else "unsat" if result.isUnsat() else "unknown"

@@ -1,0 +1,109 @@
+"""Verdicts, and what stands behind each: never a boolean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What is known of an obligation. Anything that was not understood, or not finished, is no proof."""
+
+    PROVED = "proved"
+    REFUTED = "refuted"
+    UNKNOWN = "unknown"
+    UNSUPPORTED = "unsupported"
+    VACUOUS = "vacuous"
+    NOT_RUN = "not-run"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A line of the source under judgement."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A cell of the state: what the source calls it, and its value, with a word on what that means."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A cell before and after; `matters` where the property speaks of it."""
+
+    name: str
+    before: str
+    after: str
+    matters: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that breaks a property: what it starts from, what it changes, and the line at fault.
+
+    `violated` is the sentence that fails, `indices` the list register, interrupt and vCPU for which it does, `path` the lines taken.
+    Inputs that are not listed are 0. `returned` is false where the path ended in something undefined.
+    `replayed` names the readings in which it was seen to fail: `python`, and `native` where compiled C confirmed it.
+    """
+
+    violated: str
+    inputs: tuple[Value, ...]
+    indices: tuple[Value, ...]
+    changes: tuple[Change, ...]
+    fault: Location | None
+    path: tuple[int, ...]
+    returned: bool
+    replayed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """What a proof takes for granted of its inputs, and who guarantees it."""
+
+    text: str
+    guarantor: str
+
+
+@dataclass(slots=True)
+class Obligation:
+    """A property claimed of a subject, and its verdict.
+
+    `reason` says, for every verdict but `proved`, in one line what is the matter. `seconds` is solver time.
+    """
+
+    property: str
+    subject: str
+    verdict: Verdict
+    method: str = ""
+    bounds: str = ""
+    assumptions: tuple[Assumption, ...] = ()
+    solvers: tuple[str, ...] = ()
+    seconds: float = 0.0
+    reason: str = ""
+    location: Location | None = None
+    run: Run | None = None
+    queries: tuple[Query, ...] = field(default=(), repr=False)
+
+    @property
+    def id(self) -> str:
+        """The name under which scripts find it."""
+        return f"{self.subject}/{self.property}"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question that was sent to a solver, as SMT-LIB text, and the answer: `sat`, `unsat` or `unknown`."""
+
+    name: str
+    smtlib: str
+    answer: str

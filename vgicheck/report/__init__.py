@@ -1,0 +1,1 @@
+"""Verdicts for readers: a terminal or a mail, and machines."""

@@ -1,0 +1,119 @@
+"""A review as plain text: a table by function and property, the run of each refutation, and one summary line.
+
+It fits a mail: no colour, no line drawn with anything but ASCII, nothing that differs between two runs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from ..engine.verdict import Assumption, Obligation, Run, Verdict
+
+ORDER = (
+    Verdict.PROVED,
+    Verdict.REFUTED,
+    Verdict.UNKNOWN,
+    Verdict.UNSUPPORTED,
+    Verdict.VACUOUS,
+    Verdict.NOT_RUN,
+)
+WIDTH = 100
+
+
+def table(obligations: Sequence[Obligation], places: Mapping[str, str]) -> Iterator[str]:
+    """Yield a block for each subject; `places` says where a subject is defined."""
+    for subject in dict.fromkeys(o.subject for o in obligations):
+        yield f"{subject}()  {places.get(subject, '')}".rstrip()
+        numbers = _numbered(obligations)
+        for o in obligations:
+            if o.subject == subject:
+                yield f"  {o.property:<27} {_verdict(o):<11} {_remark(o, numbers)}".rstrip()
+        yield ""
+
+
+def _verdict(o: Obligation) -> str:
+    return "REFUTED" if o.verdict is Verdict.REFUTED else str(o.verdict)
+
+
+def _remark(o: Obligation, numbers: Mapping[int, int]) -> str:
+    if o.verdict is Verdict.PROVED:
+        return o.method.partition(", equal to ")[2] and f"as {o.method.partition(', equal to ')[2]}"
+    where = f"{o.location}: " if o.location else ""
+    run = f"  [{numbers[id(o)]}]" if id(o) in numbers else ""
+    return f"{where}{o.reason}{run}"
+
+
+def _numbered(obligations: Sequence[Obligation]) -> dict[int, int]:
+    refuted = [o for o in obligations if o.run is not None]
+    return {id(o): n for n, o in enumerate(refuted, 1)}
+
+
+def runs(
+    obligations: Sequence[Obligation], sentences: Mapping[str, str], lines: Mapping[tuple[str, int], str]
+) -> Iterator[str]:
+    """Yield the shortest run of each refutation: what it starts from, the line at fault, what it leaves behind."""
+    numbers = _numbered(obligations)
+    for o in obligations:
+        if o.run is None:
+            continue
+        yield f"[{numbers[id(o)]}] {o.subject}: {o.property}"
+        yield f"    must hold:  {sentences.get(o.property, o.property)}"
+        yield f"    fails:      {o.run.violated}"
+        yield from _run(o.run, lines)
+        yield ""
+
+
+def _run(run: Run, lines: Mapping[tuple[str, int], str]) -> Iterator[str]:
+    if run.inputs:
+        width = max(len(v.name) for v in run.inputs)
+        for n, v in enumerate(run.inputs):
+            note = f"  ({v.note})" if v.note else ""
+            yield f"    {'from:' if n == 0 else '':<11} {v.name:<{width}} = {v.value}{note}"
+        yield f"    {'':<11} everything else 0"
+    else:
+        yield f"    {'from:':<11} everything 0"
+    yield from _wrapped("takes:", "lines " + " ".join(str(n) for n in run.path))
+    if run.fault is not None:
+        text = lines.get((run.fault.file, run.fault.line), "").strip()
+        yield f"    {'at fault:':<11} {run.fault}: {text}".rstrip()
+    marked = [c for c in run.changes if c.matters] or list(run.changes)
+    if marked:
+        width = max(len(c.name) for c in marked)
+        for n, c in enumerate(marked):
+            yield f"    {'changes:' if n == 0 else '':<11} {c.name:<{width}}   {c.before} -> {c.after}"
+        rest = len(run.changes) - len(marked)
+        if rest:
+            yield f"    {'':<11} and {rest} more that do not matter here"
+    else:
+        yield f"    {'changes:':<11} nothing"
+    yield f"    {'seen in:':<11} {', '.join(run.replayed)}"
+
+
+def _wrapped(label: str, text: str) -> Iterator[str]:
+    line = ""
+    for word in text.split():
+        if len(line) + len(word) + 17 > WIDTH:
+            yield f"    {label:<11} {line}"
+            label, line = "", ""
+        line = f"{line} {word}".strip()
+    yield f"    {label:<11} {line}"
+
+
+def assumptions(obligations: Sequence[Obligation]) -> Iterator[str]:
+    """Yield what proofs take for granted, by subject, and who guarantees it."""
+    taken: dict[str, dict[Assumption, None]] = {}
+    for o in obligations:
+        if o.verdict in (Verdict.PROVED, Verdict.REFUTED):
+            taken.setdefault(o.subject, {}).update(dict.fromkeys(o.assumptions))
+    for subject, facts in taken.items():
+        if facts:
+            yield f"assumed of {subject}():"
+            for a in facts:
+                yield f"    {a.text}\n        guaranteed by {a.guarantor}"
+
+
+def summary(obligations: Sequence[Obligation]) -> str:
+    """Return the line that counts the verdicts."""
+    counts = Counter(o.verdict for o in obligations)
+    return ", ".join(f"{counts[v]} {v}" for v in ORDER if counts[v])

@@ -1,0 +1,1 @@
+"""A mailed patch: reading it, what it changes, and which property it breaks or mends."""
