@@ -26,7 +26,7 @@ from properties.handler import HANDLER
 from properties.hardware import HARDWARE
 from properties.init import INIT
 from properties.property import At, Property
-from vgicheck.engine.judge import Assumptions, judge
+from vgicheck.engine.judge import judge
 from vgicheck.engine.maps import Map, MapOf
 from vgicheck.engine.values import all_of, and_, fresh, is_symbolic, le, lt, not_, or_, same
 from vgicheck.engine.verdict import Assumption, Change, Obligation, Run, Value, Verdict
@@ -139,13 +139,10 @@ def prove(claim: tuple[Transition, Property], switches: Switches, timeout: float
 
     start = step(old) if prop.repeated else old
     new = step(start)
-    assumptions = Assumptions()
-    assumptions.add(lt(at.intid, FIRST_SPECIAL_INTID))
     taken = transition.assume(old)
-    for fact, _ in taken:
-        assumptions.add(fact)
+    assumptions = [lt(at.intid, FIRST_SPECIAL_INTID), *(fact for fact, _ in taken)]
     parts = prop.formula(start, new, at)
-    finding = judge(parts, assumptions, timeout, keep_queries=keep_queries)
+    finding = judge(parts, assumptions, timeout, keep_queries=keep_queries, split=at.lr)
     obligation = Obligation(
         prop.id,
         transition.name,

@@ -60,6 +60,7 @@ def judge_function(job: Job) -> list[Obligation]:
         job.bound,
         at,
         lt(at.intid, min(job.nr_irqs, FIRST_SPECIAL_INTID)),
+        at.lr,
         job.ours,
         frozenset(p.id for p in claimed_of(function)),
         job.timeout,

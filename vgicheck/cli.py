@@ -17,9 +17,11 @@ from proofs.claims import SUBJECTS
 from proofs.generations import october_2012
 from properties.catalogue import SENTENCES
 
+from .c import native as native_runs
 from .engine.verdict import Obligation, Verdict
 from .engine.workers import run_all
 from .report import machine, text
+from .review.native import confirm
 from .review.patch import PatchError, load, read_patch
 from .review.review import review as review_patch
 
@@ -73,6 +75,8 @@ def review(
     patch: str, native: bool, json_file: str | None, keep: str | None, timeout: float, jobs: int
 ) -> None:
     """Judge a mailed patch: a Patchwork page, an mbox, a `git format-patch` file or a diff; - for standard input."""
+    if native and (reason := native_runs.available()) is not None:
+        raise Wrong(f"--native: {reason}")
     try:
         data, name = load(patch, sys.stdin.buffer)
         parsed = read_patch(data, name)
@@ -84,8 +88,6 @@ def review(
     if not found.obligations:
         raise Wrong(f"{name}: no obligation follows from what it changes; give a patch that changes C functions")
     if native:
-        from .review.native import confirm
-
         found = confirm(found, generation)
     _keep(keep, found.obligations)
     if json_file != "-":

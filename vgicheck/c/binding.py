@@ -37,25 +37,37 @@ class View:
 
     memory: Memory
     read: dict[tuple[str, Key], None] = field(default_factory=dict)
+    _state: Any = None
+
+    def state(self, abstract: Callable[[View], Any]) -> Any:
+        """Return the model's state that a binding sees here, made once."""
+        if self._state is None:
+            self._state = abstract(self)
+        return self._state
 
     def word(self, region: str, *key: Any, bits: int = 32, signed: bool = False) -> Any:
         """Return the word at a key of a region; unsigned unless said otherwise."""
         wide = tuple(_index(k) for k in key)
         self.read[(region, wide)] = None
         found = self.memory.regions.get(region)
-        value = found[wide] if found is not None else self.memory.inputs.word(region, wide, bits)
-        value = self.memory.domain.word(value, bits)
+        if found is None:
+            value = self.memory.inputs.word(region, wide, bits)
+        else:
+            value = self._word(found.read(wide, lambda c, a, b: ite(c, self._word(a, bits), self._word(b, bits), width=bits)), bits)
         if isinstance(value, int):
             value &= (1 << bits) - 1
             return value - (1 << bits) if signed and value >> (bits - 1) else value
         return value
+
+    def _word(self, value: Any, bits: int) -> Any:
+        return self.memory.domain.word(value, bits)
 
     def bit(self, region: str, *key: Any) -> Any:
         """Return a bit of a region that is kept bit by bit; the last coordinate is its position."""
         wide = tuple(_index(k) for k in key)
         self.read[(region, wide)] = None
         found = self.memory.regions.get(region)
-        return found[wide] if found is not None else self.memory.inputs.bit(region, wide)
+        return self.memory.inputs.bit(region, wide) if found is None else found.read(wide, ite)
 
     def flag(self, region: str, *key: Any) -> Any:
         """Say whether a number is not zero."""

@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 
 import z3
 
-from ..engine.judge import Assumptions, Finding, PartLike, judge
+from ..engine.judge import Finding, PartLike, Witnesses, judge
 from ..engine.maps import Key, Map, MapOf
 from ..engine.solve import Feasibility
 from ..engine.values import and_, fresh, iff, is_symbolic, mapped, same
@@ -21,7 +21,8 @@ from .binding import Bound, Invariant, View
 from .explain import Plain, explained, untouched
 from .intrinsics import INTRINSICS
 from .ir import Int, Loc, Unsupported
-from .memory import Arbitrary, Given, Memory
+from .memory import Arbitrary, Given
+from .replay import recorded
 from .source import Unit
 from .summary import Claim, Evaluator, Summary
 
@@ -67,7 +68,7 @@ class Question:
 class Judge:
     """One bound function of one program.
 
-    `limits` says what the arbitrary indices `at` may be, `ours` are the files of the stubs, `claimed` the properties claimed of the
+    `limits` says what the arbitrary indices `at` may be, `split` is the one with the fewest values, `ours` are the files of the stubs, `claimed` the properties claimed of the
     function beside those of the language.  Without `tell` a refutation is run but neither made small nor explained.
     """
 
@@ -75,6 +76,7 @@ class Judge:
     bound: Bound
     at: Any
     limits: Any
+    split: Any
     ours: frozenset[str]
     claimed: frozenset[str]
     timeout: float
@@ -84,12 +86,17 @@ class Judge:
     _summary: Summary = field(init=False)
     _evaluator: Evaluator = field(init=False)
     _facts: list[tuple[Invariant, Any]] = field(default_factory=list)
+    _invariants: dict[str, list[Invariant]] = field(default_factory=dict)
     _second: Summary | None = None
-    _leaves: Assumptions = field(default_factory=Assumptions)
+    _witnesses: dict[frozenset[str], Witnesses] = field(default_factory=dict)
+    _start: View = field(init=False)
+    _end: View = field(init=False)
     _broken: tuple[Plain, Any] | None = None
 
     def summarise(self) -> None:
         """Evaluate the function. Raises `Unsupported`."""
+        for invariant in self.bound.invariants:
+            self._invariants.setdefault(invariant.region, []).append(invariant)
         feasible = Feasibility(self.timeout)
 
         def constrain(region: str, key: Key, value: Any) -> None:
@@ -106,13 +113,7 @@ class Judge:
         self._inputs = Arbitrary(constrain, relate)
         self._evaluator = Evaluator(self.unit.program, self._inputs, INTRINSICS, feasible, ours=self.ours)
         self._summary = self._evaluator.summarise(self.bound.entry)
-
-    @property
-    def _invariants(self) -> dict[str, list[Invariant]]:
-        by_region: dict[str, list[Invariant]] = {}
-        for invariant in self.bound.invariants:
-            by_region.setdefault(invariant.region, []).append(invariant)
-        return by_region
+        self._start, self._end = View(untouched(self._summary)), View(self._summary.after)
 
     # What is asked ------------------------------------------------------------------------------
 
@@ -128,7 +129,7 @@ class Judge:
         """Judge a property whose formula speaks of the model's state before and after."""
 
         def parts(before: View, after: View, at: Any) -> Sequence[PartLike]:
-            return formula(self.bound.abstract(before), self.bound.abstract(after), at)
+            return formula(before.state(self.bound.abstract), after.state(self.bound.abstract), at)
 
         return self._judged(Question(name, parts, frozenset({name}), repeated))
 
@@ -139,8 +140,8 @@ class Judge:
         """
 
         def parts(before: View, after: View, at: Any) -> Sequence[PartLike]:
-            wanted = transition(self.bound.abstract(before))
-            equal = [Sentence(what, True, holds) for what, holds in differences(wanted, self.bound.abstract(after), at)]
+            wanted, found = transition(before.state(self.bound.abstract)), after.state(self.bound.abstract)
+            equal = [Sentence(what, True, holds) for what, holds in differences(wanted, found, at)]
             known = {region for region, _ in after.read}
             return [*equal, *self._frame(before, after, known, at)]
 
@@ -180,21 +181,19 @@ class Judge:
     # From a question to an obligation -------------------------------------------------------------
 
     def _judged(self, question: Question) -> Obligation:
-        first, second = self._memories(question.repeated)
-        returns = self._evaluator.guards.term(second.returns)
+        before, after, summary = self._views(question.repeated)
+        returns = self._evaluator.guards.term(summary.returns)
         parts: list[PartLike] = [
             Sentence(p.sentence, and_(returns, p.premise), p.conclusion)
-            for p in question.parts(View(first), View(second.after), self.at)
+            for p in question.parts(before, after, self.at)
         ]
-        parts += self._claims(second.claims, question.kinds)
+        parts += self._claims(summary.claims, question.kinds)
         parts = parts or [Sentence(CODE.get(question.name, question.name), returns, True)]
-        assumptions = self._leaves.emptied()
-        assumptions.add(self.limits)
-        for invariant, fact in self._facts:
-            if question.name not in invariant.exempt:
-                assumptions.add(fact)
-        prefer = self.bound.prefer(self.bound.abstract(View(untouched(self._summary))), self.at)
-        finding = judge(parts, assumptions, self.timeout, prefer, self.keep_queries)
+        prefer = self.bound.prefer(self._start.state(self.bound.abstract), self.at)
+        assumptions = [self.limits, *(fact for i, fact in self._facts if question.name not in i.exempt)]
+        exempted = frozenset(i.region for i in self.bound.invariants if question.name in i.exempt)
+        witnesses = self._witnesses.setdefault(exempted, Witnesses())
+        finding = judge(parts, assumptions, self.timeout, prefer, self.keep_queries, witnesses, self.split)
         if finding.verdict is Verdict.REFUTED:
             return self._refuted(question, finding)
         return self._obligation(question, finding, finding.verdict, finding.reason)
@@ -217,12 +216,12 @@ class Judge:
             queries=finding.queries,
         )
 
-    def _memories(self, repeated: bool) -> tuple[Memory, Summary]:
+    def _views(self, repeated: bool) -> tuple[View, View, Summary]:
         if not repeated:
-            return untouched(self._summary), self._summary
+            return self._start, self._end, self._summary
         if self._second is None:
             self._second = self._evaluator.summarise(self.bound.entry, self._summary)
-        return self._summary.after, self._second
+        return self._end, View(self._second.after), self._second
 
     def _claims(self, claims: Sequence[Claim], kinds: frozenset[str]) -> list[Sentence]:
         """Gather the claims of some kinds by the line and the text that they share."""
@@ -244,19 +243,20 @@ class Judge:
 
     def _refuted(self, question: Question, finding: Finding) -> Obligation:
         cells, at = self._numbers(finding.model)
-        if not self._breaks(question, cells, at):
+        run = self._breaking(question, cells, at)
+        if run is None:
             reason = f"{finding.reason}: the solver's counterexample does not fail when it is run"
             return self._obligation(question, finding, Verdict.UNKNOWN, reason)
         if self.tell:
-            cells = self._shrunk(question, cells, at)
-        run = self._run(question, cells)
+            run = self._run(question, self._shrunk(question, run, cells, at))
         self._broken = run, at
         broken = self._failure(question, run, at)
         assert broken is not None
-        if not self.tell:
-            return self._obligation(question, finding, Verdict.REFUTED, broken[0])
-        story = explained(run, self.bound.words, broken, at, lambda other, what: self._depends(question, other, at, what))
         obligation = self._obligation(question, finding, Verdict.REFUTED, broken[0])
+        obligation.replay = recorded(run, self.bound.entry, 2 if question.repeated else 1, question.kinds)
+        if not self.tell:
+            return obligation
+        story = explained(run, self.bound.words, broken, at, lambda other, what: self._depends(question, other, at, what))
         obligation.run, obligation.location = story, story.fault
         return obligation
 
@@ -296,25 +296,24 @@ class Judge:
         conclusions = [p.conclusion for p in parts if p.sentence == sentence]
         return any(is_symbolic(c) and not _decided(c) for c in conclusions)
 
-    def _breaks(self, question: Question, cells: Cells, at: Any) -> bool:
-        """Run plain cells: does the property fail there, on a state that satisfies what is assumed?"""
+    def _breaking(self, question: Question, cells: Cells, at: Any) -> Plain | None:
+        """Run plain cells; return the run if the property fails there, on a state that satisfies what is assumed."""
         run = self._run(question, cells)
         if self._failure(question, run, at) is None:
-            return False
+            return None
         touched = {**run.given.touched, **{c: v for c, v in cells.items() if v}}
-        return all(
+        allowed = all(
             invariant.holds(key, value) is True
             for (region, key), value in touched.items()
             for invariant in self._invariants.get(region, ())
             if question.name not in invariant.exempt
         )
+        return run if allowed else None
 
-    def _shrunk(self, question: Question, cells: Cells, at: Any) -> Cells:
+    def _shrunk(self, question: Question, run: Plain, cells: Cells, at: Any) -> Cells:
         """Set to zero, or to a single bit, whatever the failure does not need."""
-        run = self._run(question, cells)
-        self._failure(question, run, at)
         small = {c: v for c, v in cells.items() if v and c in run.given.touched}
-        if not self._breaks(question, small, at):
+        if self._breaking(question, small, at) is None:
             small = {c: v for c, v in cells.items() if v}
         while True:
             smaller = self._smaller(question, small, at)
@@ -328,16 +327,16 @@ class Judge:
         for cell in sorted(cells, key=str):
             for value in _simpler(cells[cell]):
                 trial = {c: v for c, v in {**small, cell: value}.items() if v}
-                if self._breaks(question, trial, at):
+                if self._breaking(question, trial, at) is not None:
                     small = trial
                     break
         return small if small != cells else None
 
 
 def _simpler(value: int) -> list[int]:
-    """Values to try instead, simplest first: zero, one, and each single bit of the value."""
+    """Values to try instead, simplest first: zero, one, each single bit of the value, and the value less one bit."""
     single = [1 << i for i in range(value.bit_length()) if value >> i & 1]
-    simpler = [0, *dict.fromkeys([1, *single])]
+    simpler = [0, *dict.fromkeys([1, *single, *(value & ~b for b in reversed(single))])]
     return simpler[: simpler.index(value)] if value in simpler else simpler
 
 

@@ -41,7 +41,7 @@ TEXT_BYTES = 4 << 20
 """The longest unit, in bytes."""
 
 COMPILE_SECONDS = 20.0
-"""What the compiler may take, wall clock, for each of its two passes."""
+"""What the compiler may take, wall clock, for each of its three passes."""
 
 LONGEST_SECONDS = 86400
 """The longest time limit that a program may be given, in seconds."""
@@ -194,6 +194,7 @@ def compile_unit(
     reset: str | None = None,
     optimise: int = 2,
     defines: Mapping[str, str] | None = None,
+    sanitize: Sequence[str] = (),
     seconds: float = 2.0,
     batch_seconds: float = 60.0,
 ) -> Iterator[NativeProgram]:
@@ -204,6 +205,7 @@ def compile_unit(
     `observe` is converted to `unsigned long long` (write `(unsigned long)pointer` for a pointer).
     The text has no `main`, and may use `vgicheck_trap(const char *)`, which ends the vector, and
     `vgicheck_result`, an `unsigned long long` for the call to keep its value in; both are declared ahead of it.
+    `sanitize` are checks of gcc's -fsanitize= that trap in the unit, `signal SIGILL`, when they fail.
     `optimise` is the level of -O, 0 to 3; `seconds` and `batch_seconds` are as in `NativeProgram.run_many`.
 
     Raises NativeError: for text that includes files, has pragmas, assembly or attributes with strings; for
@@ -235,7 +237,9 @@ def compile_unit(
             f"-DVGICHECK_NO_MEMORY={_NO_MEMORY}",
             f"-DVGICHECK_CPU_SECONDS={math.ceil(batch_seconds) + 1}",
         ]
-        sources = ["-x", "cpp-output", "unit.i", "-x", "c", "native.h"]
+        checks = [f"-fsanitize={','.join(sanitize)}", "-fsanitize-undefined-trap-on-error"] if sanitize else []
+        _compiler(directory, [*_FLAGS, f"-O{optimise}", *checks, "-c", "-x", "cpp-output", "unit.i", "-o", "unit.o"])
+        sources = ["unit.o", "-x", "c", "native.h"]
         _compiler(directory, [*_FLAGS, *_LINK, f"-O{optimise}", *runtime, *sources, "-o", "unit"])
         yield NativeProgram(directory, tuple(inputs), tuple(observe), seconds, batch_seconds)
 

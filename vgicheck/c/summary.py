@@ -163,7 +163,7 @@ class Evaluator:
             raise Unsupported("control flow whose path conditions outgrow the limit", self._here(name)) from None
         except RecursionError:
             raise Unsupported("expressions nested too deeply", self._here(name)) from None
-        return Summary(self.inputs, end.memory, result, end.path, self.claims, self.domain)
+        return Summary(self.inputs, end.memory, result, end.path, list(self.claims), self.domain)
 
     def _note_write(self, region: str, key: maps.Key) -> None:
         if self.plain and self.trace:

@@ -71,6 +71,10 @@ class Map(Generic[T]):
         )
 
     def __getitem__(self, key: int | Key) -> T:
+        return self.read(key, self._choose)
+
+    def read(self, key: int | Key, choose: Callable[[bool, Any, Any], Any]) -> T:
+        """Return the value at a key; `choose` is asked to choose among the writes that a symbolic key may meet."""
         key = _tuple(key)
         plain = not any(is_symbolic(k) for k in key)
         hits: list[tuple[bool, Any]] = []
@@ -96,7 +100,7 @@ class Map(Generic[T]):
                     hits.append((hit, layer.value))
             layer = layer.below
         for condition, value in reversed(hits):
-            result = self._choose(condition, value, result)
+            result = choose(condition, value, result)
         return result  # type: ignore[no-any-return]
 
     def set(self, key: int | Key, value: T, when: bool = True) -> Map[T]:

@@ -4,7 +4,8 @@ A truth value is a `bool` or a Z3 Bool; a word is an `int` or a Z3 bit-vector.  
 every seat and stays in plain Python for as long as nothing symbolic takes part, so that one text of a transition
 runs on numbers and, unchanged, builds the formula that is proved.  The annotations name the plain reading.
 
-Records are frozen dataclasses; `ite` and `same` go through their fields.  A field that holds a word says how wide it
+Records are frozen dataclasses; `ite` and `same` go through their fields.  A composite value of another kind that can choose
+between itself and its like has a method `merged(condition, other)`.  A field that holds a word says how wide it
 is: `Annotated[int, Width(10)]`.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Protocol, TypeVar, get_args, get_type_hints, runtime_checkable
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import z3
 
@@ -25,14 +26,6 @@ class Width:
 
     bits: int
     signed: bool = False
-
-
-@runtime_checkable
-class Mergeable(Protocol):
-    """A composite value that knows how to choose between itself and another of its kind."""
-
-    def merged(self, condition: bool, other: Any) -> Any:
-        """Return the value that is `self` where `condition` holds and `other` elsewhere."""
 
 
 def is_symbolic(value: object) -> bool:
@@ -148,7 +141,7 @@ def ite(condition: bool, a: V, b: V, *, width: int | None = None) -> V:
         return a if condition else b
     if a is b:
         return a
-    if isinstance(a, Mergeable):
+    if hasattr(a, "merged"):
         return a.merged(condition, b)  # type: ignore[no-any-return]
     if is_dataclass(a):
         return type(a)(*(ite(condition, getattr(a, f.name), getattr(b, f.name), width=_width(type(a), f.name))

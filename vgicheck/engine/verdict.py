@@ -74,11 +74,32 @@ class Assumption:
     guarantor: str
 
 
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A refutation's run as compiled C can repeat it: `entry` is called `calls` times in the unit built for `size`.
+
+    `inputs` are lvalues and their values; what is not listed is 0.  `outputs` are expressions, their width in bits and
+    the unsigned value that the run left there.  Where the property is a check in the code, `claim` is that check as
+    a native run traps with it, and `undefined` says that it is one that C does not make.  `obstacle` says why the run
+    cannot be repeated.
+    """
+
+    entry: str
+    calls: int
+    inputs: tuple[tuple[str, int], ...] = ()
+    outputs: tuple[tuple[str, int, int], ...] = ()
+    claim: str = ""
+    undefined: bool = False
+    obstacle: str = ""
+    size: int = 0
+
+
 @dataclass(slots=True)
 class Obligation:
     """A property claimed of a subject, and its verdict.
 
     `reason` says, for every verdict but `proved`, in one line what is the matter. `seconds` is solver time.
+    `replay` belongs to a refutation; `unconfirmed` says why compiled C was asked and could not confirm it.
     """
 
     property: str
@@ -93,6 +114,8 @@ class Obligation:
     location: Location | None = None
     run: Run | None = None
     queries: tuple[Query, ...] = field(default=(), repr=False)
+    replay: Replay | None = field(default=None, repr=False)
+    unconfirmed: str = ""
 
     @property
     def id(self) -> str:

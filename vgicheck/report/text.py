@@ -61,6 +61,8 @@ def runs(
         yield f"    must hold:  {sentences.get(o.property, o.property)}"
         yield f"    fails:      {o.run.violated}"
         yield from _run(o.run, lines)
+        if o.unconfirmed:
+            yield from _wrapped("", f"not in compiled C: {o.unconfirmed}")
         yield ""
 
 

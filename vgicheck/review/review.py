@@ -36,13 +36,14 @@ class FunctionReport:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What a review found. `lines` holds the source lines that a run may point at."""
+    """What a review found: `lines` holds the source lines that a run may point at, `units` what was read for each size."""
 
     patch: Patch
     generation: str
     functions: tuple[FunctionReport, ...]
     obligations: tuple[Obligation, ...]
     lines: Mapping[tuple[str, int], str]
+    units: Mapping[int, Unit]
 
 
 def review(patch: Patch, generation: Generation, timeout: float, jobs: int, progress: Callable[[str], None]) -> Review:
@@ -72,7 +73,8 @@ def review(patch: Patch, generation: Generation, timeout: float, jobs: int, prog
         if p.kind == "function"
         for i, text in enumerate(p.text.split("\n"))
     }
-    return Review(patch, generation.name, tuple(reports), tuple(obligations), lines)
+    read = {size: unit for size, unit in units.items() if isinstance(unit, Unit)}
+    return Review(patch, generation.name, tuple(reports), tuple(obligations), lines, read)
 
 
 def _sizes(pieces: Sequence[Piece], generation: Generation) -> tuple[int, ...]:
@@ -135,7 +137,10 @@ def _judged(
 
 def _task(unit: Unit | Unsupported, name: str, size: int, tell: bool, generation: Generation) -> list[Obligation]:
     assert isinstance(unit, Unit)
-    return generation.judge(unit, name, size, tell)
+    found = generation.judge(unit, name, size, tell)
+    for o in found:
+        o.replay = o.replay and replace(o.replay, size=size)
+    return found
 
 
 def _refusal(

@@ -111,9 +111,41 @@ typedef _Bool bool;
 #define offsetof(t, m) __builtin_offsetof(t, m)
 
 /* Checks and messages */
+#ifndef VGICHECK_NATIVE
 void vgicheck_claim(const char *property, int condition, const char *text);
 void vgicheck_assume(int condition);
 void vgicheck_message(const char *format, ...);
+#else
+/* Traps with "property: text". */
+static inline void vgicheck_claim(const char *property, int condition, const char *text)
+{
+	static char what[256];
+	unsigned int length = 0;
+
+	if (condition)
+		return;
+	while (*property && length < sizeof(what) - 1)
+		what[length++] = *property++;
+	if (length < sizeof(what) - 1)
+		what[length++] = ':';
+	if (length < sizeof(what) - 1)
+		what[length++] = ' ';
+	while (*text && length < sizeof(what) - 1)
+		what[length++] = *text++;
+	what[length] = 0;
+	vgicheck_trap(what);
+}
+
+static inline void vgicheck_assume(int condition)
+{
+	if (!condition)
+		vgicheck_trap("vgicheck_assume: what is assumed does not hold");
+}
+
+static inline void vgicheck_message(const char *format, ...)
+{
+}
+#endif
 #define BUG_ON(c) vgicheck_claim("bug-on-unreachable", !(c), "BUG_ON(" #c ")")
 #define BUG() vgicheck_claim("bug-on-unreachable", 0, "BUG()")
 static inline int vgicheck_warned(int condition)
@@ -162,6 +194,116 @@ int ffs(int x);
 int fls(int x);
 unsigned long __ffs(unsigned long x);
 unsigned long __fls(unsigned long x);
+#else
+static inline int test_bit(int nr, const volatile unsigned long *addr)
+{
+	return addr[nr / BITS_PER_LONG] >> nr % BITS_PER_LONG & 1;
+}
+
+static inline void set_bit(int nr, volatile unsigned long *addr)
+{
+	addr[nr / BITS_PER_LONG] |= 1UL << nr % BITS_PER_LONG;
+}
+
+static inline void clear_bit(int nr, volatile unsigned long *addr)
+{
+	addr[nr / BITS_PER_LONG] &= ~(1UL << nr % BITS_PER_LONG);
+}
+
+static inline void change_bit(int nr, volatile unsigned long *addr)
+{
+	addr[nr / BITS_PER_LONG] ^= 1UL << nr % BITS_PER_LONG;
+}
+
+static inline int test_and_set_bit(int nr, volatile unsigned long *addr)
+{
+	int old = test_bit(nr, addr);
+
+	set_bit(nr, addr);
+	return old;
+}
+
+static inline int test_and_clear_bit(int nr, volatile unsigned long *addr)
+{
+	int old = test_bit(nr, addr);
+
+	clear_bit(nr, addr);
+	return old;
+}
+
+static inline void __set_bit(int nr, volatile unsigned long *addr)
+{
+	set_bit(nr, addr);
+}
+
+static inline void __clear_bit(int nr, volatile unsigned long *addr)
+{
+	clear_bit(nr, addr);
+}
+
+static inline int __test_and_set_bit(int nr, volatile unsigned long *addr)
+{
+	return test_and_set_bit(nr, addr);
+}
+
+static inline int __test_and_clear_bit(int nr, volatile unsigned long *addr)
+{
+	return test_and_clear_bit(nr, addr);
+}
+
+static inline int find_next_bit(const unsigned long *addr, int size, int offset)
+{
+	while (offset < size && !test_bit(offset, addr))
+		offset++;
+	return offset < size ? offset : size;
+}
+
+static inline int find_first_bit(const unsigned long *addr, int size)
+{
+	return find_next_bit(addr, size, 0);
+}
+
+static inline int find_next_zero_bit(const unsigned long *addr, int size, int offset)
+{
+	while (offset < size && test_bit(offset, addr))
+		offset++;
+	return offset < size ? offset : size;
+}
+
+static inline int find_first_zero_bit(const unsigned long *addr, int size)
+{
+	return find_next_zero_bit(addr, size, 0);
+}
+
+static inline int ffs(int x)
+{
+	int bit = 0;
+
+	while (bit < BITS_PER_LONG && !((unsigned int)x >> bit & 1))
+		bit++;
+	return bit < BITS_PER_LONG ? bit + 1 : 0;
+}
+
+static inline int fls(int x)
+{
+	int bits = BITS_PER_LONG;
+
+	while (bits && !((unsigned int)x >> (bits - 1) & 1))
+		bits--;
+	return bits;
+}
+
+static inline unsigned long __ffs(unsigned long x)
+{
+	vgicheck_claim("no-undefined", x != 0, "a bit search in a word that is not zero");
+	return ffs(x) - 1;
+}
+
+static inline unsigned long __fls(unsigned long x)
+{
+	vgicheck_claim("no-undefined", x != 0, "a bit search in a word that is not zero");
+	return fls(x) - 1;
+}
 #endif
 #define for_each_set_bit(bit, addr, size) \
 	for ((bit) = find_next_bit((addr), (size), 0); (bit) < (size); \
@@ -177,6 +319,16 @@ unsigned long __fls(unsigned long x);
 #ifndef VGICHECK_NATIVE
 u32 readl(const volatile void *addr);
 void writel(u32 value, volatile void *addr);
+#else
+static inline u32 readl(const volatile void *addr)
+{
+	return *(const volatile u32 *)addr;
+}
+
+static inline void writel(u32 value, volatile void *addr)
+{
+	*(volatile u32 *)addr = value;
+}
 #endif
 #define readl_relaxed(a) readl(a)
 #define writel_relaxed(v, a) writel(v, a)

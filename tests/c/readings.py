@@ -1,0 +1,228 @@
+"""Three readings of one C text, for comparing them: interpreted on numbers, as formulas with numbers put in, and compiled.
+
+A vector gives numbers to lvalues of globals such as `n`, `table[3]` or `s.f[2]`; what it leaves out is 0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import z3
+
+from vgicheck.c import clang, native
+from vgicheck.c.domain import Address
+from vgicheck.c.intrinsics import INTRINSICS
+from vgicheck.c.ir import Int, Loc, Program, StructRef
+from vgicheck.c.lower import lower
+from vgicheck.c.memory import Arbitrary, Given, Layout, Memory
+from vgicheck.c.summary import Evaluator, Summary
+from vgicheck.engine.maps import Key
+from vgicheck.engine.solve import Feasibility
+
+Vector = Mapping[str, int]
+Fault = tuple[str, int]
+
+TYPES = """
+typedef unsigned char u8; typedef signed char s8; typedef unsigned short u16; typedef short s16;
+typedef unsigned int u32; typedef int s32; typedef unsigned long long u64; typedef long long s64;
+"""
+BITS = """
+#ifdef VGICHECK_NATIVE
+static int test_bit(int nr, const unsigned long *a) { return a[nr / 32] >> nr % 32 & 1; }
+static void set_bit(int nr, unsigned long *a) { a[nr / 32] |= 1ul << nr % 32; }
+static void clear_bit(int nr, unsigned long *a) { a[nr / 32] &= ~(1ul << nr % 32); }
+static void change_bit(int nr, unsigned long *a) { a[nr / 32] ^= 1ul << nr % 32; }
+static int test_and_set_bit(int nr, unsigned long *a) { int old = test_bit(nr, a); set_bit(nr, a); return old; }
+static int test_and_clear_bit(int nr, unsigned long *a) { int old = test_bit(nr, a); clear_bit(nr, a); return old; }
+static int next(const unsigned long *a, int size, int at, int wanted)
+{
+	for (; at < size; at++)
+		if (test_bit(at, a) == wanted)
+			return at;
+	return size;
+}
+static int find_next_bit(const unsigned long *a, int size, int at) { return next(a, size, at, 1); }
+static int find_first_bit(const unsigned long *a, int size) { return next(a, size, 0, 1); }
+static int find_next_zero_bit(const unsigned long *a, int size, int at) { return next(a, size, at, 0); }
+static int find_first_zero_bit(const unsigned long *a, int size) { return next(a, size, 0, 0); }
+static int ffs(int x) { return __builtin_ffs(x); }
+static int fls(int x) { return x ? 32 - __builtin_clz(x) : 0; }
+static unsigned long __ffs(unsigned long x) { return __builtin_ctz(x); }
+static unsigned long __fls(unsigned long x) { return 31 - __builtin_clz(x); }
+#else
+int test_bit(int nr, const unsigned long *addr);
+void set_bit(int nr, unsigned long *addr);
+void clear_bit(int nr, unsigned long *addr);
+void change_bit(int nr, unsigned long *addr);
+int test_and_set_bit(int nr, unsigned long *addr);
+int test_and_clear_bit(int nr, unsigned long *addr);
+int find_first_bit(const unsigned long *addr, int size);
+int find_next_bit(const unsigned long *addr, int size, int offset);
+int find_first_zero_bit(const unsigned long *addr, int size);
+int find_next_zero_bit(const unsigned long *addr, int size, int offset);
+int ffs(int x);
+int fls(int x);
+unsigned long __ffs(unsigned long x);
+unsigned long __fls(unsigned long x);
+#endif
+#define for_each_set_bit(bit, addr, size) \\
+	for ((bit) = find_next_bit((addr), (size), 0); (bit) < (size); (bit) = find_next_bit((addr), (size), (bit) + 1))
+"""
+HEADER = (TYPES + BITS).replace("\\\\\n", "\\\n")
+HEADER_LINES = HEADER.count("\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one run gives: the observed numbers, or the (kind, line) of what it should not have done."""
+
+    values: tuple[int, ...]
+    faults: frozenset[Fault] = frozenset()
+
+
+def program(text: str) -> Program:
+    """Lower a text, with its lines counted from 1 behind the header."""
+    unit = clang.parse(HEADER + text, name="t.c", origin=lambda line: Loc("t.c", line - HEADER_LINES))
+    assert not unit.errors, unit.errors
+    lowered = lower(unit)
+    assert not lowered.unsupported, lowered.unsupported
+    return lowered
+
+
+def address(layout: Layout, lvalue: str) -> Address:
+    """Return the place of an lvalue with plain indices; members of anonymous members are found through them."""
+    root, *steps = re.findall(r"\w+", lvalue)
+    path: tuple[Any, ...] = ()
+    for step in steps:
+        if step.isdigit():
+            path = (*path, int(step))
+            continue
+        kind = layout.place(Address(root, path)).type
+        while isinstance(kind, StructRef) and step not in (f.name for f in layout.program.structs[kind.tag].fields):
+            (kind,) = (f.type for f in layout.program.structs[kind.tag].fields if not f.name)
+            path = (*path, "")
+        path = (*path, step)
+    return Address(root, path)
+
+
+def cells(lowered: Program, vector: Vector) -> dict[tuple[str, Key], int]:
+    """Return the cells of the memory that hold the numbers of a vector."""
+    layout = Layout(lowered)
+    found = {}
+    for lvalue, value in vector.items():
+        place = layout.place(address(layout, lvalue))
+        if place.bitmap:
+            assert isinstance(place.type, Int)
+            first = place.key[-1] * place.type.bits
+            found |= {(place.region, (*place.key[:-1], first + i)): value >> i & 1 for i in range(place.type.bits)}
+        else:
+            found[place.region, place.key] = value
+    return found
+
+
+def plain(lowered: Program, entry: str, vector: Vector, observe: Sequence[str]) -> Outcome:
+    """Interpret an entry on numbers."""
+    summary = Evaluator(lowered, Given(cells(lowered, vector)), INTRINSICS).summarise(entry)
+    faults = frozenset((c.kind, c.loc.line) for c in summary.claims)
+    if faults:
+        return Outcome((), faults)
+    assert summary.returns == 1
+    return Outcome(tuple(int(_observed(summary.after, o)) for o in observe))
+
+
+@dataclass(slots=True)
+class Symbolic:
+    """An entry evaluated once over arbitrary inputs, of which `limits` bounds some: region to (lowest, highest)."""
+
+    lowered: Program
+    entry: str
+    limits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    summary: Summary = field(init=False)
+    inputs: Arbitrary = field(init=False)
+
+    def __post_init__(self) -> None:
+        feasible = Feasibility(5.0)
+
+        def constrain(region: str, key: Key, value: Any) -> None:
+            if region in self.limits:
+                low, high = self.limits[region]
+                feasible.assume(z3.And(z3.ULE(low, value), z3.ULE(value, high)))
+
+        self.inputs = Arbitrary(constrain, feasible.assume)
+        self.summary = Evaluator(self.lowered, self.inputs, INTRINSICS, feasible).summarise(self.entry)
+
+    def at(self, vector: Vector, observe: Sequence[str]) -> Outcome:
+        """Put numbers into the formulas."""
+        observed = [_observed(self.summary.after, o) for o in observe]
+        numbers = self._numbers(cells(self.lowered, vector))
+        guards = self.summary.domain.guards
+        faults = frozenset(
+            (c.kind, c.loc.line)
+            for c in self.summary.claims
+            if _number(guards.term(guards.and_(c.path, guards.not_(c.holds))), numbers)
+        )
+        if faults:
+            return Outcome((), faults)
+        assert _number(guards.term(self.summary.returns), numbers) == 1
+        return Outcome(tuple(_number(o, numbers) for o in observed))
+
+    def _numbers(self, given: Mapping[tuple[str, Key], int]) -> list[tuple[Any, Any]]:
+        """Return what to put for each cell; a symbolic key has a number once the cells that it reads have one."""
+        found: list[tuple[Any, Any]] = []
+        waiting = [(r, key, c) for r, cells in self.inputs.cells.items() for key, c in cells.values()]
+        while waiting:
+            left = []
+            for region, key, c in waiting:
+                numbers = tuple(_try_number(k, found) for k in key)
+                if None in numbers:
+                    left.append((region, key, c))
+                else:
+                    value = given.get((region, numbers), 0)  # type: ignore[arg-type]
+                    found.append((c, z3.BoolVal(bool(value)) if z3.is_bool(c) else z3.BitVecVal(value, c.size())))
+            assert len(left) < len(waiting)
+            waiting = left
+        return found
+
+
+def compiled(
+    text: str, inputs: Sequence[str], call: str, observe: Sequence[str], vectors: Sequence[Vector], optimise: int
+) -> list[tuple[int, ...] | str]:
+    """Run compiled C on vectors; a trap's name stands in for the numbers of a run that ends in one."""
+    with native.compile_unit(
+        HEADER + text, inputs, call, observe, optimise=optimise, defines={"VGICHECK_NATIVE": "1"}
+    ) as unit:
+        results = unit.run_many([[v.get(i, 0) for i in inputs] for v in vectors])
+    return [r.trap if r.trap is not None else r.values for r in results]
+
+
+def _observed(after: Memory, lvalue: str) -> Any:
+    """Read a number as 64 bits, sign-extended where it is signed, which is how compiled C reports it."""
+    where = address(after.layout, lvalue)
+    kind = after.layout.place(where).type
+    assert isinstance(kind, Int)
+    value = after.domain.word(after.fork().load(where), kind.bits)
+    if isinstance(value, int):
+        return value & (1 << 64) - 1
+    if kind.bits == 64:
+        return value
+    return (z3.SignExt if kind.signed else z3.ZeroExt)(64 - kind.bits, value)
+
+
+def _try_number(term: Any, numbers: Sequence[tuple[Any, Any]]) -> int | None:
+    if not isinstance(term, z3.ExprRef):
+        return int(term)
+    value = z3.simplify(z3.substitute(term, *numbers))
+    return value.as_long() if z3.is_bv_value(value) else None
+
+
+def _number(term: Any, numbers: Sequence[tuple[Any, Any]]) -> int:
+    if not isinstance(term, z3.ExprRef):
+        return int(term)
+    value = z3.simplify(z3.substitute(term, *numbers))
+    if z3.is_true(value) or z3.is_false(value):
+        return int(z3.is_true(value))
+    assert z3.is_bv_value(value), value
+    return value.as_long()
