@@ -17,7 +17,7 @@ from .generation import Switches
 from .gich import Gich, Hcr
 
 IRQ_HANDLED = 1
-HCR_OFF = Hcr(*([False] * 8), 0)
+HCR_OFF = Hcr(False, False, False, False, False, False, False, False, eoicount=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from vgicheck.c.binding import Bound
 from vgicheck.c.source import Stub, Unit
 from vgicheck.c.stubs import linux
 from vgicheck.engine.verdict import Obligation
@@ -69,5 +70,5 @@ def october_2012(timeout: float, keep_queries: bool = False) -> Generation:
     )
 
 
-def _names(bound: dict[str, kvm_2012.Bound], function: str) -> Sequence[str]:
+def _names(bound: dict[str, Bound], function: str) -> Sequence[str]:
     return names(function, bound[function]) if function in bound else ()

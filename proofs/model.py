@@ -197,7 +197,8 @@ def plain(value: Any, model: Any) -> Any:
         return Map(lambda key: plain(value[key], model))
     if is_dataclass(value):
         hints = get_type_hints(type(value), include_extras=True)
-        return type(value)(*(_plain_field(getattr(value, f.name), hints[f.name], model) for f in fields(value)))
+        kind: Any = type(value)
+        return kind(*(_plain_field(getattr(value, f.name), hints[f.name], model) for f in fields(value)))
     if not is_symbolic(value):
         return value
     number = model.eval(value, model_completion=True)

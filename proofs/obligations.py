@@ -109,7 +109,7 @@ def _refines(judge: Judge, job: Job) -> Obligation:
         assert transition is not None
         if any(not judge.agrees(transition, switches, counterexample) for counterexample in refuted):
             continue
-        obligation, counterexample = judge.refines(lambda s, sw=switches: transition(s, sw))
+        obligation, counterexample = judge.refines(_with(transition, switches))
         if obligation.verdict is Verdict.PROVED:
             obligation.method += f", equal to the model of {described(switches, job.bound.function)}"
             return obligation
@@ -119,6 +119,10 @@ def _refines(judge: Judge, job: Job) -> Obligation:
         first = first or obligation
     assert first is not None
     return first
+
+
+def _with(transition: Any, switches: Switches) -> Any:
+    return lambda state: transition(state, switches)
 
 
 def candidates(function: str) -> Sequence[Switches]:

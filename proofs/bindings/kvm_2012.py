@@ -121,10 +121,10 @@ def vm_init_state(view: View) -> VmInitState:
     """What the creation of a VM's VGIC finds; GICV is resource 3 of the device node."""
 
     def target(cpu: int, intid: int) -> bool:
-        return view.bit(f"{DIST}.irq_spi_target[].shared[]", cpu, widened(intid, 32) - NR_PRIVATE_IRQS)  # type: ignore[no-any-return]
+        return view.bit(f"{DIST}.irq_spi_target[].shared[]", cpu, widened(intid, 32) - NR_PRIVATE_IRQS)
 
     def spi_cpu(intid: int) -> int:
-        return view.word(f"{DIST}.irq_spi_cpu[]", widened(intid, 32) - NR_PRIVATE_IRQS, bits=8)  # type: ignore[no-any-return]
+        return view.word(f"{DIST}.irq_spi_cpu[]", widened(intid, 32) - NR_PRIVATE_IRQS, bits=8)
 
     return VmInitState(
         host_has_vgic=view.flag(f"{ENTRY}.host_has_vgic"),
@@ -337,6 +337,13 @@ class Names:
         if region == GICH and key == (VTR,):
             return f"ListRegs {value & 0x3F}"
         return ""
+
+    def spoken(self, text: str) -> str:
+        """Call the objects of the entry as the kernel does."""
+        for name, called in self._OBJECTS.items():
+            arrow = "->" if called in ("vcpu", "kvm") else "."
+            text = text.replace(f"{name}.", f"{called}{arrow}")
+        return text
 
     def pointer(self, region: str) -> bool:
         """The pointers that the entry sets up, and its own report."""

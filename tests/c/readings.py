@@ -144,7 +144,7 @@ class Symbolic:
     inputs: Arbitrary = field(init=False)
 
     def __post_init__(self) -> None:
-        feasible = Feasibility(5.0)
+        feasible = Feasibility(300_000)
 
         def constrain(region: str, key: Key, value: Any) -> None:
             if region in self.limits:

@@ -60,6 +60,9 @@ class Case:
 FIRST_LINE = DECLARATIONS.count("\n") + 3
 """The line of the first line of a body."""
 
+BUMP = DECLARATIONS[: DECLARATIONS.index("static void bump")].count("\n") + 1
+"""The line of the function `bump`."""
+
 SHORT = {"n": (0, 12)}
 INDEX = {"n": (0, 7)}
 
@@ -224,3 +227,359 @@ def test_numbers_agree_with_compiled(optimise: int, seed: int) -> None:
         assert not isinstance(given, str), given
         wrong.append(difference(plain(lowered, f"e{i}", vector, OBSERVE), Outcome(given), vector))
     assert [w for w in wrong if w] == []
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A body that goes wrong on one of its lines for some inputs: for `bad`, and not for `good`."""
+
+    kind: str
+    line: int
+    body: str
+    bad: Vector
+    good: Vector | None
+
+
+FAULTS = {
+    "index too large": Fault("in-bounds", 2, "o = 1;\ntable[n] = 1;\no = 2;", {"n": 8}, {"n": 7}),
+    "index negative": Fault("in-bounds", 1, "o = table[a - 1];", {"a": 0}, {"a": 8}),
+    "inner index too large": Fault("in-bounds", 1, "grid[1][n] = 3;", {"n": 4}, {"n": 3}),
+    "outer index too large": Fault("in-bounds", 1, "grid[n][1] = 3;", {"n": 3}, {"n": 2}),
+    "index of 64 bits": Fault("in-bounds", 1, "o = table[wide];", {"wide": 1 << 32}, {"wide": 5}),
+    "offset of 64 bits": Fault("in-bounds", 1, "o = *(table + wide);", {"wide": 3 << 32}, {"wide": 5}),
+    "index of 32 bits, unsigned": Fault("in-bounds", 1, "o = table[w];", {"w": 1 << 31}, {"w": 5}),
+    "pointer past the end": Fault("in-bounds", 2, "int *p = table + 4;\np[n] = 1;", {"n": 4}, {"n": 3}),
+    "pointer before the start": Fault("in-bounds", 1, "int *p = &table[n]; o = *--p;", {"n": 0}, {"n": 8}),
+    "loop one too far": Fault("in-bounds", 2, "int i;\nfor (i = 0; i <= n; i++) table[i] = 0;", {"n": 8}, {"n": 7}),
+    "struct of an array": Fault("in-bounds", 1, "s = pairs[n];", {"n": 4}, {"n": 3}),
+    "array in a struct": Fault("in-bounds", 1, "pairs[n & 3].rest[a] = 1;", {"a": 3}, {"a": 2}),
+    "local array": Fault("in-bounds", 2, "int x[3] = { 1, 2, 3 };\no = x[n];", {"n": 3}, {"n": 2}),
+    "bitmap words": Fault("in-bounds", 1, "map.reg_ul[n] = 1;", {"n": 2}, {"n": 1}),
+    "bit beyond a bitmap": Fault("in-bounds", 1, "set_bit(n, map.reg_ul);", {"n": 64}, {"n": 63}),
+    "bit beyond words": Fault("in-bounds", 1, "o = test_bit(n, bits);", {"n": 64}, {"n": 63}),
+    "bit before words": Fault("in-bounds", 1, "o = test_bit(n - 1, bits);", {"n": 0}, {"n": 64}),
+    "bit beyond the second word": Fault("in-bounds", 1, "clear_bit(n, map.reg_ul + 1);", {"n": 32}, {"n": 31}),
+    "bit beyond one word": Fault("in-bounds", 1, "unsigned long m = 0; set_bit(n, &m);", {"n": 32}, {"n": 31}),
+    "search too long": Fault("in-bounds", 1, "o = find_first_bit(bits, n);", {"n": 65}, {"n": 64}),
+    "null pointer": Fault("no-undefined", 2, "int *p = a ? &b : (int *)0;\n*p = 1;", {"a": 0}, {"a": 1}),
+    "null pointer to a struct": Fault("no-undefined", 2, "struct pair *p = a ? &s : (struct pair *)0;\no = p->rest[1];", {"a": 0}, {"a": 1}),
+    "null bitmap": Fault("no-undefined", 2, "unsigned long *p = a ? bits : (unsigned long *)0;\nset_bit(1, p);", {"a": 0}, {"a": 1}),
+    "null in a callee": Fault("no-undefined", BUMP - FIRST_LINE + 1, "bump(a ? &b : (int *)0);", {"a": 0}, {"a": 1}),
+    "uninitialised scalar": Fault("no-undefined", 3, "int x;\nif (a) x = 1;\no = x;", {"a": 0}, {"a": 1}),
+    "uninitialised after a switch": Fault("no-undefined", 3, "int x;\nswitch (a) { case 1: x = 2; break; case 2: x = 3; }\nif (x > 2) o = 1;", {"a": 0}, {"a": 2}),
+    "uninitialised element": Fault("no-undefined", 3, "int x[4];\nx[n & 3] = 1;\no = x[2];", {"n": 1}, {"n": 2}),
+    "uninitialised member": Fault("no-undefined", 3, "struct pair x;\nif (a) x.second = 1;\no = x.second;", {"a": 0}, {"a": 1}),
+    "uninitialised through a pointer": Fault("no-undefined", 2, "int x, *p = &x; if (a) *p = 1;\n*p += 1;", {"a": 0}, {"a": 1}),
+    "uninitialised local bitmap": Fault("no-undefined", 2, "unsigned long x[2]; if (a) x[1] = 0;\nset_bit(40, x);", {"a": 0}, {"a": 1}),
+    "uninitialised again in a loop": Fault("no-undefined", 2, "int i; for (i = 0; i < 2; i++) { int x; if (i == 0 || a) x = 1;\no += x; }", {"a": 0}, {"a": 1}),
+    "lowest bit of zero": Fault("no-undefined", 1, "o = __ffs(w);", {"w": 0}, {"w": 8}),
+    "division": Fault("no-undefined", 2, "o = 1;\no = a / b + 1;", {"a": 3, "b": 0}, {"a": 3, "b": 2}),
+    "division in an index": Fault("no-undefined", 1, "o = table[(a ? 2 : 3) / b & 7] + (b ? a : q);", {"b": 0}, {"b": 1}),
+    "remainder": Fault("no-undefined", 1, "w = w % (n - 5);", {"n": 5}, {"n": 6}),
+    "shift": Fault("no-undefined", 1, "w = 1u << n;", {"n": 32}, {"n": 31}),
+    "wide shift": Fault("no-undefined", 1, "wide >>= n;", {"n": 64}, {"n": 63}),
+    "in one of two branches": Fault("in-bounds", 3, "if (a)\no = 1; else\ntable[n] = 1;", {"n": 9, "a": 0}, {"n": 9, "a": 1}),
+    "only after a loop": Fault("in-bounds", 2, "int i; for (i = 0; i < 8; i++) if (table[i] == 5) break;\ntable[i] = 1;", {}, {"table[3]": 5}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_goes_wrong_is_claimed_on_its_line(name: str) -> None:
+    """An undefined step or an access outside its object is claimed with its line, exactly for the inputs that lead to it."""
+    fault = FAULTS[name]
+    lowered = program(Case(fault.body).text)
+    symbolic = Symbolic(lowered, "entry", {"n": (0, 100)})
+    bad = plain(lowered, "entry", fault.bad, OBSERVE)
+    assert (fault.kind, fault.line + FIRST_LINE - 1) in bad.faults
+    assert {line for _, line in bad.faults} == {fault.line + FIRST_LINE - 1}
+    assert symbolic.at(fault.bad, OBSERVE) == bad
+    if fault.good is not None:
+        good = plain(lowered, "entry", fault.good, OBSERVE)
+        assert not good.faults
+        assert symbolic.at(fault.good, OBSERVE) == good
+
+
+DANGLING = """
+static int *escaped(void) { int x = 1; int *p = &x; return p; }
+static int *saved;
+static void save(void) { int x[2] = { 1, 2 }; saved = x; }
+void read_it(void)
+{
+	int *p = escaped();
+	o = *p;
+}
+void write_it(void)
+{
+	save();
+	saved[1] = 3;
+}
+void pass_it(void)
+{
+	saved = escaped();
+	o = saved == 0;
+}
+"""
+
+
+@pytest.mark.parametrize(("entry", "line"), [("read_it", 8), ("write_it", 13)])
+def test_locals_are_not_used_after_their_function(entry: str, line: int) -> None:
+    """Reading or writing a local through a pointer that outlived its function is claimed on that line."""
+    lowered = program(DECLARATIONS + DANGLING)
+    expected = frozenset({("no-undefined", line + DECLARATIONS.count("\n"))})
+    assert plain(lowered, entry, {}, OBSERVE).faults == expected
+    assert Symbolic(lowered, entry).at({}, OBSERVE).faults == expected
+
+
+def test_a_dangling_pointer_may_be_passed_on() -> None:
+    """A pointer to a local that is gone can be kept and compared with null."""
+    assert plain(program(DECLARATIONS + DANGLING), "pass_it", {}, ("o",)) == Outcome((0,))
+
+
+REFUSED = {
+    "recursion": ("int f(int x) { return x ? f(x - 1) : 0; } void entry(void)\n{\no = f(a); }", "recursion through f()", 1),
+    "mutual recursion": ("int g(int); int f(int x) { return g(x); } int g(int x)\n{ return f(x); } void entry(void) { o = f(a); }", "recursion through f()", 2),
+    "unknown function": ("int g(int); void entry(void)\n{\no = g(a); }", "g() is neither", 3),
+    "unknown pointer": ("int *gp; void entry(void)\n{\n*gp = 1; }", "dereference of gp", 3),
+    "endless loop": ("void entry(void)\n{\nfor (;;) a++; }", "a loop of more than", 3),
+    "long symbolic loop": ("void entry(void)\n{\nint i; for (i = 0; i < 100000; i++) o += a; }", "a loop of more than", 3),
+    "ordering of pointers": ("void entry(void)\n{\no = &table[a] < &table[3]; }", "ordering of pointers", 3),
+    "difference of pointers": ("void entry(void)\n{\no = &table[a] - &table[3]; }", "difference of two pointers", 3),
+    "pointer from integer": ("void entry(void)\n{\nint *p = (int *)a; *p = 1; }", "conversion between pointer and integer", 3),
+    "other type": ("void entry(void)\n{\no = *(u8 *)&table[a & 7]; }", "another type", 3),
+    "two views of a union": (
+        "union { u32 word; u8 bytes[4]; } x; void entry(void)\n{\nx.word = a;\no = x.bytes[1]; }", "seen through word and through bytes", 4,
+    ),
+    "word and array in a union": (
+        "union { u32 word; u32 words[2]; } x; void entry(void)\n{\nx.word = a;\no = x.words[0]; }", "seen through word and through words", 4,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_understood_is_refused_with_its_line(name: str) -> None:
+    """A construct outside what is evaluated ends in `Unsupported`, which names it and its line."""
+    text, message, line = REFUSED[name]
+    lowered = program(DECLARATIONS + text)
+    with pytest.raises(Unsupported) as refused:
+        Symbolic(lowered, "entry").at({}, OBSERVE)
+    assert message in refused.value.construct
+    assert refused.value.loc is not None
+    assert refused.value.loc.line - DECLARATIONS.count("\n") == line
+
+
+PLACES = """
+union { int word; int same; } u;
+void first_member(void) { void *p = &s; void *r = &s.first; o = p == r; }
+void later_member(void) { void *p = &s; void *r = &s.rest[0]; o = p == r; }
+void first_element(void) { void *p = &grid[0]; void *r = &grid[0][0]; o = p == r; q = (void *)&grid[n] == r; }
+void union_members(void) { void *p = &u.word; void *r = &u.same; o = p == r; *(int *)p = 7; q = u.same; }
+void both_null(void) { int *p = 0, *r = n ? &a : 0; o = p == r; q = r != 0; }
+"""
+
+
+@needs_native
+@pytest.mark.parametrize("entry", ["first_member", "later_member", "first_element", "union_members", "both_null"])
+@pytest.mark.parametrize("n", [0, 1])
+def test_pointers_are_equal_where_they_name_one_place(entry: str, n: int) -> None:
+    """Two pointers to the same byte of an object are equal, by whatever path and type they name it."""
+    text = DECLARATIONS + PLACES
+    (native,) = compiled(text, ("n",), f"{entry}()", ("o", "q"), [{"n": n}], 0)
+    lowered = program(text)
+    assert plain(lowered, entry, {"n": n}, ("o", "q")) == Outcome(native)  # type: ignore[arg-type]
+    assert Symbolic(lowered, entry).at({"n": n}, ("o", "q")) == Outcome(native)  # type: ignore[arg-type]
+
+
+# Random programs -------------------------------------------------------------------------------------------------------
+
+
+class Writer:
+    """Writes small random programs without undefined steps."""
+
+    SCALARS = ("a", "b", "o", "q", "w", "small", "wide", "s.first", "s.second", "pairs[2].first")
+
+    def __init__(self, random_: random.Random) -> None:
+        self.random = random_
+        self.functions: list[str] = []
+        self.locals: list[str] = []
+        self.counters: list[str] = []
+        self.writable: list[str] = []
+        self.names = 0
+        self.depth = 0
+
+    def number(self) -> str:
+        return str(self.random.choice([0, 1, 2, 3, 7, 8, 31, 255, 256, 65535, 0x7FFFFFFF, self.random.getrandbits(16)]))
+
+    def place(self) -> str:
+        kind = self.random.randrange(6)
+        if kind == 0:
+            return f"table[{self.index()} & 7]"
+        if kind == 1:
+            return f"pairs[{self.index()} & 3].rest[{self.random.randrange(3)}]"
+        if kind == 2 and self.writable:
+            return self.random.choice(self.writable)
+        return self.random.choice(self.SCALARS)
+
+    def index(self) -> str:
+        return self.random.choice([*self.counters, self.random.choice(self.SCALARS[:6]), self.number()])
+
+    def expression(self, depth: int = 2) -> str:
+        if depth == 0 or self.random.random() < 0.2:
+            return self.random.choice([self.number, self.place, lambda: self.random.choice([*self.locals, "a"])])()
+        x, y = self.expression(depth - 1), self.expression(depth - 1)
+        kind = self.random.randrange(12)
+        if kind < 5:
+            return f"({x} {self.random.choice(['+', '-', '*', '&', '|', '^'])} {y})"
+        if kind < 7:
+            return f"({x} {self.random.choice(['<', '<=', '==', '!=', '>', '>='])} {y})"
+        if kind == 7:
+            return f"({x} {self.random.choice(['<<', '>>'])} ({y} & 15))"
+        if kind == 8:
+            return f"({x} {self.random.choice(['/', '%'])} (int)(({y} & 7) + 1))"
+        if kind == 9:
+            return f"({self.random.choice(['!', '~', '-', '(u8)', '(s16)', '(s8)', '(u64)'])}{x})"
+        if kind == 10:
+            return f"({x} {self.random.choice(['&&', '||'])} {y})"
+        if self.functions and self.random.random() < 0.6:
+            return f"{self.random.choice(self.functions)}({x}, {y})"
+        return f"({x} ? {y} : {self.expression(depth - 1)})"
+
+    def name(self) -> str:
+        self.names += 1
+        return f"v{self.names}"
+
+    def block(self, room: int) -> str:
+        known = len(self.locals), len(self.writable)
+        body = "".join(self.statement(room - 1) for _ in range(self.random.randint(1, 3)))
+        del self.locals[known[0] :], self.writable[known[1] :]
+        return "{\n" + body + "}\n"
+
+    def loop(self, room: int) -> str:
+        i, count = self.name(), self.random.randint(1, 3)
+        head, before, after = self.random.choice(
+            [
+                (f"for ({i} = 0; {i} < {count}; {i}++)", "", ""),
+                (f"for ({i} = {count}; {i}-- > 0; )", "", ""),
+                (f"for ({i} = (n & 3); {i} >= 0; {i}--)", "", ""),
+                ("do", f"{i} = 0;", f"while (++{i} < {count});"),
+            ]
+        )
+        self.counters.append(i)
+        self.locals.append(i)
+        self.depth += 1
+        body = self.block(room)
+        self.depth -= 1
+        self.counters.pop()
+        self.locals.remove(i)
+        return f"{{ int {i}; {before} {head} {body} {after} }}\n"
+
+    def statement(self, room: int) -> str:
+        kind = self.random.randrange(14 if room > 0 else 6)
+        if kind < 4:
+            op = self.random.choice(["=", "=", "=", "+=", "-=", "^=", "|=", "*="])
+            return f"{self.place()} {op} {self.expression()};\n"
+        if kind == 4:
+            name = self.name()
+            text = f"{self.random.choice(['int', 'u8', 's16', 'u64', 'u32'])} {name} = {self.expression()};\n"
+            self.locals.append(name)
+            self.writable.append(name)
+            return text
+        if kind == 5:
+            if self.depth and self.random.random() < 0.5:
+                return f"if ({self.expression(1)}) {self.random.choice(['break', 'continue'])};\n"
+            return f"bump({self.random.choice(['&o', '&table[' + self.index() + ' & 7]', '(w ? &a : &q)'])});\n"
+        if kind < 10:
+            tail = f"else {self.block(room)}" if self.random.random() < 0.5 else ""
+            return f"if ({self.expression()}) {self.block(room)}{tail}"
+        if kind == 10 and room > 1:
+            cases = "".join(
+                f"case {k}: {self.block(room - 2)} {self.random.choice(['break;', ''])}\n" for k in range(self.random.randint(1, 3))
+            )
+            tail = f"default: {self.block(0)}"
+            return f"switch ({self.index()} & 3) {{\n{cases}{tail} }}\n"
+        if kind == 11:
+            return f"if ({self.expression(1)}) return{{}};\n"
+        return self.loop(room)
+
+    def program(self) -> str:
+        text = ""
+        for n in range(2):
+            self.locals, self.writable = ["x", "y"], ["x", "y"]
+            body = "".join(self.statement(1) for _ in range(2)).replace("return{}", "return x")
+            text += f"static int f{n}(int x, u32 y) {{\n{body}return {self.expression()};\n}}\n"
+            self.functions.append(f"f{n}")
+        self.locals, self.writable = [], []
+        body = "".join(self.statement(2) for _ in range(4)).replace("return{}", "return")
+        return f"{text}void entry(void)\n{{\n{body}}}\n"
+
+
+def random_programs(seed: int, count: int) -> Iterator[tuple[str, Sequence[Vector]]]:
+    """Programs, each with vectors to run it on."""
+    for n in range(count):
+        random_ = random.Random(f"{seed} {n}")
+        text = Writer(random_).program()
+        yield text, vectors(random_, {}, 2)
+
+
+def test_random_programs_read_alike(seed: int) -> None:
+    """Random programs give as formulas what they give interpreted."""
+    for text, chosen in random_programs(seed, 150):
+        lowered = program(DECLARATIONS + text)
+        symbolic = Symbolic(lowered, "entry")
+        for vector in chosen:
+            expected = plain(lowered, "entry", vector, OBSERVE)
+            assert not expected.faults
+            assert difference(symbolic.at(vector, OBSERVE), expected, vector) == "", text
+
+
+@needs_native
+def test_random_programs_are_compiled_as_read(seed: int) -> None:
+    """Random programs give compiled what they give interpreted."""
+    programs = list(random_programs(seed, 150))
+    bodies = "".join(
+        text.replace("entry(", f"entry{n}(").replace("f0(", f"f0_{n}(").replace("f1(", f"f1_{n}(")
+        for n, (text, _) in enumerate(programs)
+    )
+    calls = "".join(f"case {n}: entry{n}(); break;" for n in range(len(programs)))
+    text = f"{DECLARATIONS}{bodies}int which;\nvoid dispatch(void) {{ switch (which) {{ {calls} }} }}\n"
+    lowered = program(text)
+    chosen = [(n, vector) for n, (_, some) in enumerate(programs) for vector in some]
+    native = compiled(text, (*INPUTS, "which"), "dispatch()", OBSERVE, [v | {"which": n} for n, v in chosen], 2)
+    for (n, vector), given in zip(chosen, native, strict=True):
+        assert not isinstance(given, str), given
+        expected = Outcome(given)
+        assert difference(plain(lowered, f"entry{n}", vector, OBSERVE), expected, vector) == "", programs[n][0]
+
+
+# Speed -----------------------------------------------------------------------------------------------------------------
+
+LOOPS = {
+    "for and test_bit": "int i; for (i = 0; i < n; i++) if (test_bit(i, bits)) clear_bit(i, found);",
+    "for_each_set_bit": "int i; for_each_set_bit(i, bits, n) clear_bit(i, found);",
+    "find_first_bit and find_next_bit": "int i = find_first_bit(bits, n); while (i < n) { clear_bit(i, found); i = find_next_bit(bits, n, i + 1); }",
+    "counting down": "int i; for (i = n - 1; i >= 0; i--) if (test_bit(i, bits)) clear_bit(i, found);",
+    "while (n--)": "int i = n; while (i--) if (test_bit(i, bits)) clear_bit(i, found);",
+    "two words, set bits": "int k; for (k = 0; k < 2; k++) { u32 m = bits[k]; while (m) { int i = __ffs(m); m &= m - 1; clear_bit(i + 32 * k, found); } }",
+    "two words, test each": "int k, i; for (k = 0; k < 2; k++) for (i = 0; i < 32; i++) if (bits[k] & 1u << i) clear_bit(i + 32 * k, found);",
+    "lowest set bits": "u32 m = w; while (m) { int i = __ffs(m); m &= m - 1; clear_bit(i, found); }",
+    "lowest set bits, masked": "u32 m = w; while (m) { int i = ffs(m) - 1; m &= ~(1u << i); clear_bit(i, found); }",
+    "lowest set bits, in the condition": "u32 m = w; int i; while ((i = ffs(m)) != 0) { i--; m ^= 1u << i; clear_bit(i, found); }",
+    "highest set bits": "u32 m = w; while (m) { int i = __fls(m); m &= ~(1u << i); clear_bit(i, found); }",
+    "64 bits": "u64 m = wide; int i = 0; while (m) { if (m & 1) clear_bit(i, found); i++; m >>= 1; }",
+    "pointer walk": "int *p = table, i; for (i = 0; i < 8; i++, p++) if (*p == n) *p = a;",
+    "goto": "int i = 0; again: if (i < n) { if (test_bit(i, bits)) clear_bit(i, found); i++; goto again; }",
+    "search from the last": "int i = -1; while ((i = find_next_bit(bits, n, i + 1)) < n) clear_bit(i, found);",
+    "search and clear": "int i; while ((i = find_first_bit(bits, n)) < n) { clear_bit(i, bits); clear_bit(i, found); }",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_a_loop_over_64_bits_is_summarised_quickly(name: str) -> None:
+    """Every usual way to walk over up to 64 list registers is summarised in seconds, and means what it does on numbers."""
+    body = LOOPS[name].replace("(bits", "(map.reg_ul").replace(", bits", ", map.reg_ul")
+    lowered = program(Case(body).text)
+    start = time.process_time()
+    symbolic = Symbolic(lowered, "entry", {"n": (1, 64)})
+    assert time.process_time() - start < 5
+    for vector in vectors(random.Random(name), {"n": (1, 64)}, 2):
+        expected = plain(lowered, "entry", vector, OBSERVE)
+        assert difference(symbolic.at(vector, OBSERVE), expected, vector) == ""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ..engine.maps import Key, Map
+from ..engine.maps import Key, Map, label_of
 from ..engine.values import bit, is_symbolic, ite, widened
 from .memory import Memory
 
@@ -87,7 +87,7 @@ class View:
         known: dict[Any, Any] = {}
 
         def cell(key: Key) -> Any:
-            label = tuple(k.get_id() if is_symbolic(k) else ("plain", k) for k in key)
+            label = label_of(key)
             if label not in known:
                 known[label] = (key, among(key) if _narrow(key) else read(*key))
             return known[label][1]
@@ -115,6 +115,9 @@ class Words(Protocol):
 
     def note(self, region: str, key: Key, value: int) -> str:
         """What a value of it means, in a few words, or nothing."""
+
+    def spoken(self, text: str) -> str:
+        """Return a text with the objects of the entry called as the source calls them."""
 
     def pointer(self, region: str) -> bool:
         """Say whether a region holds pointers that the entry sets up, and reports on afterwards."""

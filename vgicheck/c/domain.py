@@ -26,7 +26,12 @@ class Address:
     path: tuple[Any, ...] = ()
 
     def __str__(self) -> str:
-        return self.object + "".join(f".{s}" if isinstance(s, str) else f"[{s}]" for s in self.path)
+        return self.object + "".join(f".{s}" if isinstance(s, str) else f"[{_short(s)}]" for s in self.path)
+
+
+def _short(index: Any) -> str:
+    """Write an index; a compound term, which can take longer to write than to build, is left out."""
+    return str(index) if isinstance(index, int) or index.num_args() == 0 else "..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +167,9 @@ class Domain:
     def bit_of(self, value: Any, index: int) -> int:
         """Return the guard under which one bit of an integer is set."""
         g = self.guards
+        for _, v in self.options(value):
+            if not isinstance(v, int | z3.ExprRef):
+                raise Unsupported(f"{_kind(v)} where a number is needed")
         return g.any(
             g.and_(guard, g.of(bool(v >> index & 1) if isinstance(v, int) else
                                z3.simplify(z3.Extract(index, index, v) == 1)))
@@ -178,6 +186,8 @@ class Domain:
             return value
         if isinstance(value, Choice):
             flat = [(g, self.word(v, bits)) for g, v in value.options]
+            if not flat:
+                return 0
             return self._folded([(g, z3.BitVecVal(v, bits) if isinstance(v, int) else v) for g, v in flat], TRUE)
         raise Unsupported(f"{_kind(value)} where a number is needed")
 
@@ -193,7 +203,7 @@ class Domain:
         if isinstance(value, Address | FunctionPointer):
             return TRUE
         if isinstance(value, Opaque):
-            return g.of(z3.Bool(f"{value.label} != NULL"))
+            return TRUE if value.label.startswith('"') else g.of(z3.Bool(f"{value.label} != NULL".replace("|", "")))
         if isinstance(value, z3.ExprRef):
             return g.of(z3.Not(decided(value == 0)))
         raise Unsupported(f"{_kind(value)} used as a condition")
@@ -225,8 +235,7 @@ class Domain:
         """`-` and `~` of a promoted integer."""
         if op == "!":
             return self.truth(self.guards.not_(self.is_true(value)))
-        return self.each(value, lambda v: wrap(-v if op == "-" else ~v, kind) if isinstance(v, int) else
-                         (-v if op == "-" else ~v))  # fmt: skip
+        return self.each(value, lambda v: _negated(op, v, kind))
 
     def binary(self, op: str, a: Any, b: Any, kind: Int, right: Int) -> Any:
         """An arithmetic operator over integers of type `kind`; the right operand of a shift has its own type."""
@@ -257,6 +266,11 @@ class Domain:
         )
 
 
+def is_null(pointer: Any) -> bool:
+    """Say whether a pointer is null, or was made from the null pointer by adding to it: it may not be followed."""
+    return isinstance(pointer, Null) or (isinstance(pointer, Opaque) and pointer.label.startswith("NULL + "))
+
+
 def wrap(value: int, kind: Int) -> int:
     """Reduce a number into the range of a type."""
     value &= (1 << kind.bits) - 1
@@ -279,11 +293,84 @@ def _arithmetic(op: str, a: Any, b: Any, kind: Int, right: Int) -> Any:
         return wrap(_plain(op, a, b), kind)
     if not (isinstance(a, int | z3.ExprRef) and isinstance(b, int | z3.ExprRef)):
         raise Unsupported(f"arithmetic on {_kind(b if isinstance(a, int | z3.ExprRef) else a)}")
+    if op in ("+", "-"):
+        ended = _shifted_ending(op, a, b)
+        if ended is not None:
+            return ended
     if op in ("<<", ">>") and isinstance(b, z3.ExprRef) and right.bits != kind.bits:
         b = _resized(b, right, kind)
     x = z3.BitVecVal(a, kind.bits) if isinstance(a, int) else a
     y = z3.BitVecVal(b, kind.bits) if isinstance(b, int) else b
     return _SYMBOLIC[(op, kind.signed)](x, y)
+
+
+def _negated(op: str, value: Any, kind: Int) -> Any:
+    if isinstance(value, int):
+        return wrap(-value if op == "-" else ~value, kind)
+    if not isinstance(value, z3.ExprRef):
+        raise Unsupported(f"arithmetic on {_kind(value)}")
+    if op == "~":
+        return ~value
+    high, low = _ending(value)
+    return z3.Concat(~high, -low) if low is not None and low.as_long() else -value
+
+
+def lowest_first(value: Any) -> tuple[int, Any]:
+    """Return how many of a word's lowest bits are known to be 0, and the word written so that this shows."""
+    bits = value.size()
+    count = next((i for i in range(bits) if not _known_zero(value, i)), bits)
+    return count, with_ending(value, count, 0)
+
+
+def with_ending(value: Any, count: int, ending: int) -> Any:
+    """Return a word with its lowest `count` bits replaced by those of a number."""
+    if count == 0:
+        return value
+    if count == value.size():
+        return z3.BitVecVal(ending, count)
+    return z3.Concat(z3.simplify(z3.Extract(value.size() - 1, count, value)), z3.BitVecVal(ending, count))
+
+
+def highest_first(value: Any) -> tuple[int, Any]:
+    """Return how many of a word's highest bits are known to be 0, and the word written so that this shows."""
+    bits = value.size()
+    count = next((i for i in range(bits) if not _known_zero(value, bits - 1 - i)), bits)
+    return count, with_beginning(value, count, 0)
+
+
+def with_beginning(value: Any, count: int, beginning: int) -> Any:
+    """Return a word with its highest `count` bits replaced by those of a number."""
+    if count == 0:
+        return value
+    if count == value.size():
+        return z3.BitVecVal(beginning, count)
+    return z3.Concat(z3.BitVecVal(beginning, count), z3.simplify(z3.Extract(value.size() - 1 - count, 0, value)))
+
+
+def _known_zero(value: Any, index: int) -> bool:
+    bit = z3.simplify(z3.Extract(index, index, value))
+    return z3.is_bv_value(bit) and bit.as_long() == 0
+
+
+def _shifted_ending(op: str, value: Any, amount: Any) -> Any:
+    """Add a number to a word, or subtract it, where that changes only low bits that are known; else return None."""
+    high, low = _ending(value)
+    if low is None or not isinstance(amount, int):
+        return None
+    result = low.as_long() + amount if op == "+" else low.as_long() - amount
+    return z3.Concat(high, z3.BitVecVal(result, low.size())) if 0 <= result < 1 << low.size() else None
+
+
+def _ending(value: Any) -> tuple[Any, Any]:
+    """Split a word that ends in known bits into the rest and those; the latter are None of any other word.
+
+    Words of this form come from loops that take one set bit after the other out of a word.
+    """
+    if z3.is_app(value) and value.decl().kind() == z3.Z3_OP_CONCAT and value.num_args() == 2:
+        high, low = value.children()
+        if z3.is_bv_value(low):
+            return high, low
+    return value, None
 
 
 def _plain(op: str, a: int, b: int) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
-from .ir import Branch, Function, Goto, Unsupported
+from .ir import Assign, Branch, Call, Function, Goto, Local, Return, Unsupported
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +110,47 @@ def _body(head: int, tail: int, before: dict[int, list[int]]) -> set[int]:
             found.add(b)
             stack.extend(before[b])
     return found
+
+
+def live_at(function: Function, block: int) -> frozenset[str]:
+    """Find the locals whose values at the start of a block may still be read, or whose address is in use."""
+    uses: dict[int, frozenset[str]] = {}
+    kills: dict[int, frozenset[str]] = {}
+    for number, body in enumerate(function.blocks):
+        read: set[str] = set()
+        written: set[str] = set()
+        for instruction in body.instructions:
+            target = instruction.target if isinstance(instruction, Assign | Call) else None
+            plain = target.name if isinstance(target, Local) else None
+            for f in fields(instruction):
+                if f.name != "target" or plain is None:
+                    read.update(n for n in _locals(getattr(instruction, f.name)) if n not in written)
+            if plain is not None:
+                written.add(plain)
+        if isinstance(body.terminator, Branch):
+            read.update(n for n in _locals(body.terminator.condition) if n not in written)
+        elif isinstance(body.terminator, Return):
+            read.update(n for n in _locals(body.terminator.value) if n not in written)
+        uses[number], kills[number] = frozenset(read), frozenset(written)
+    live = dict(uses)
+    changed = True
+    while changed:
+        changed = False
+        for number in range(len(function.blocks) - 1, -1, -1):
+            after = frozenset().union(*(live[s] for s in successors(function, number)))
+            now = uses[number] | (after - kills[number])
+            if now != live[number]:
+                live[number], changed = now, True
+    return live[block]
+
+
+def _locals(node: Any) -> Iterator[str]:
+    """Yield the locals that an expression or lvalue names."""
+    if isinstance(node, Local):
+        yield node.name
+    elif isinstance(node, tuple):
+        for part in node:
+            yield from _locals(part)
+    elif is_dataclass(node):
+        for f in fields(node):
+            yield from _locals(getattr(node, f.name))

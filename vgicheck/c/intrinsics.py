@@ -12,8 +12,8 @@ from typing import Any
 import z3
 
 from ..engine.guards import FALSE, TRUE
-from .domain import Address, Null, Opaque, Search
-from .ir import U32, Call, Int, StringLiteral, Unsupported
+from .domain import Address, Opaque, Search, is_null
+from .ir import U32, Call, Int, Loc, StringLiteral, Unsupported
 from .memory import INDEX, Place
 from .summary import Evaluator, Intrinsic, State
 
@@ -23,11 +23,11 @@ WORD = 32
 def _bitmap(e: Evaluator, state: State, pointer: Any, call: Call) -> list[tuple[int, Place, Any, int]]:
     """List the bitmaps that a pointer may lead to: guard, place, first bit, and the bits from there to its end."""
     found = []
-    null = e.guards.any(g for g, v in e.domain.options(pointer, state.path) if isinstance(v, Null))
+    null = e.guards.any(g for g, v in e.domain.options(pointer, state.path) if is_null(v))
     if null != FALSE:
         e.require(state, "no-undefined", e.guards.not_(null), call.loc, "a bitmap that is not null")
     for guard, address in e.domain.options(pointer, state.path):
-        if isinstance(address, Null):
+        if is_null(address):
             continue
         if not isinstance(address, Address):
             raise Unsupported("a bit operation on a pointer of which nothing is known", call.loc)
@@ -49,20 +49,20 @@ def _scalar(place: Place) -> bool:
     return not place.region.endswith("[]")
 
 
-def _read_bit(e: Evaluator, state: State, place: Place, position: Any) -> int:
-    region = state.memory.region(Place(place.region, place.key, place.type, place.bounds, place.bitmap))
+def _read_bit(e: Evaluator, state: State, place: Place, position: Any, loc: Loc) -> int:
+    region = state.memory.region(place)
     if place.bitmap:
         return e.guards.of(_simplified(region[(*place.key[:-1], position)]))
     if isinstance(position, int):
         key = () if _scalar(place) else (*place.key[:-1], position // WORD)
-        return e.domain.bit_of(region[key], position % WORD)
+        return e.domain.bit_of(e.settled(region[key], state, loc), position % WORD)
     key = () if _scalar(place) else (*place.key[:-1], z3.LShR(position, 5))
-    word = e.domain.word(region[key], WORD)
+    word = e.domain.word(e.settled(region[key], state, loc), WORD)
     shifted = z3.LShR(z3.BitVecVal(word, WORD) if isinstance(word, int) else word, position & (WORD - 1))
     return e.guards.of(z3.simplify(z3.Extract(0, 0, shifted) == 1))
 
 
-def _write_bit(e: Evaluator, state: State, place: Place, position: Any, value: bool, guard: int) -> None:
+def _write_bit(e: Evaluator, state: State, place: Place, position: Any, value: Any, guard: int, loc: Loc) -> None:
     if place.bitmap:
         state.memory.set_bit(place, position, value, guard)
         return
@@ -71,9 +71,10 @@ def _write_bit(e: Evaluator, state: State, place: Place, position: Any, value: b
     bit = 1 << (position % WORD) if plain else z3.BitVecVal(1, WORD) << (position & (WORD - 1))
     key = () if _scalar(place) else (*place.key[:-1], index)
     region = state.memory.region(place)
-    old = region[key]
-    mask = bit if value else (~bit & 0xFFFFFFFF if plain else ~bit)
-    new = e.domain.binary("|" if value else "&", e.domain.convert(old, place.type, U32), mask, U32, U32)
+    old = e.domain.convert(e.settled(region[key], state, loc), place.type, U32)
+    raised = e.domain.binary("|", old, bit, U32, U32)
+    cleared = e.domain.binary("&", old, ~bit & 0xFFFFFFFF if plain else ~bit, U32, U32)
+    new = e.domain.choose(value, raised, cleared)
     state.memory.put(place, key, e.domain.convert(new, U32, place.type), guard)
 
 
@@ -96,11 +97,11 @@ def _bit_operation(read: bool, write: bool | None, change: bool = False) -> Intr
                     continue
                 e.claim_below(state, both, n, bits, call.loc, f"{place.region} (bits)")
                 position = n + first if first or isinstance(n, int) else n
-                old = _read_bit(e, state, place, position) if read or change else FALSE
+                old = _read_bit(e, state, place, position, call.loc) if read or change else FALSE
                 hits.append((both, old))
                 new = g.term(g.not_(old)) if change else write
                 if new is not None:
-                    _write_bit(e, state, place, position, new, both)
+                    _write_bit(e, state, place, position, new, both, call.loc)
         return e.domain.truth(g.any(g.and_(guard, bit) for guard, bit in hits)) if read else 0
 
     return run
@@ -163,11 +164,11 @@ def _device(e: Evaluator, state: State, pointer: Any, call: Call, bytes_: int) -
     """List the device registers that an address may lead to: guard, place of the byte array, index of the word."""
     found = []
     options = e.domain.options(pointer, state.path)
-    null = e.guards.any(g for g, v in options if isinstance(v, Null))
+    null = e.guards.any(g for g, v in options if is_null(v))
     if null != FALSE:
         e.require(state, "no-undefined", e.guards.not_(null), call.loc, "a device address that is not null")
     for guard, address in options:
-        if isinstance(address, Null):
+        if is_null(address):
             continue
         if not isinstance(address, Address):
             label = address.label if isinstance(address, Opaque) else "no address"

@@ -33,6 +33,8 @@ CODE = {
     "locks-balanced": "every path returns with the locks that it found",
     "lock-irq-safe": "no lock is taken in interrupt context that the interrupted CPU may hold",
 }
+FEASIBLE = 2_000_000
+"""Solver's steps for the question whether a loop can go on; no answer counts as yes."""
 LOCK_FIELDS = (".held", ".irqs_off")
 CONGRUENCE = Invariant("", lambda key, value: True, "cells with equal keys are one cell", "")
 METHOD = "C summarised with joins, goal at arbitrary indices"
@@ -97,7 +99,7 @@ class Judge:
         """Evaluate the function. Raises `Unsupported`."""
         for invariant in self.bound.invariants:
             self._invariants.setdefault(invariant.region, []).append(invariant)
-        feasible = Feasibility(self.timeout)
+        feasible = Feasibility(FEASIBLE)
 
         def constrain(region: str, key: Key, value: Any) -> None:
             for invariant in self._invariants.get(region, ()):
@@ -232,7 +234,7 @@ class Judge:
                 gathered.setdefault((claim.loc, claim.text), []).append(claim)
         return [
             Sentence(
-                text,
+                self.bound.words.spoken(text),
                 g.term(g.any(c.path for c in same_line)),
                 g.term(g.not_(g.any(g.and_(c.path, g.not_(c.holds)) for c in same_line))),
             )
@@ -284,7 +286,7 @@ class Judge:
         """Return the sentence that fails in a plain run, with its line where the evaluator claimed it."""
         for claim in run.end.claims:
             if claim.kind in question.kinds:
-                return claim.text, claim.loc
+                return self.bound.words.spoken(claim.text), claim.loc
         for part in question.parts(View(run.start), View(run.end.after), at):
             if part.premise is True and part.conclusion is False:
                 return part.sentence, None

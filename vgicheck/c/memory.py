@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import z3
 
-from ..engine.maps import Key, Map
+from ..engine.maps import Key, Map, label_of
 from ..engine.values import bit, concat, is_symbolic, same
 from .domain import UNINITIALISED, Address, Domain, Opaque, wrap
 from .ir import Array, CType, Int, Pointer, Program, StructRef, Unsupported
@@ -47,6 +47,11 @@ class Place:
     bitmap: int = 0
 
 
+def is_local(name: str) -> bool:
+    """Say whether an object or region belongs to an activation of a function: its name is `function:local`."""
+    return ":" in name
+
+
 @dataclass(slots=True)
 class Layout:
     """The types of the objects of a program; `kinds` has one place of each region that was touched."""
@@ -55,6 +60,7 @@ class Layout:
     objects: dict[str, CType] = field(default_factory=dict)
     kinds: dict[str, Place] = field(default_factory=dict)
     _members: dict[tuple[str, str], tuple[CType, str, int, bool]] = field(default_factory=dict)
+    _viewed: dict[str, str] = field(default_factory=dict)
 
     def type_of(self, name: str) -> CType:
         """Return the type of an object by its name."""
@@ -76,16 +82,25 @@ class Layout:
             raise Unsupported(f"{tag}.{name} has no layout")
         if not struct.is_union:
             return member.type, f".{name}", self.size(member.type), False
-        scalars = {self._scalar_bits(f.type) for f in struct.fields}
-        if len(scalars) != 1 or None in scalars:
+        shapes = {self._scalar_shape(f.type) for f in struct.fields}
+        if len(shapes) != 1 or None in shapes:
+            if self._viewed.setdefault(tag, name) != name:
+                raise Unsupported(f"union {tag} seen through {self._viewed[tag]} and through {name}")
             return member.type, f".{name}!", self.size(member.type), False
         views = any(isinstance(f.type, Array) and f.type.length == 0 for f in struct.fields)
         return member.type, "", struct.size, views
 
-    def _scalar_bits(self, kind: CType) -> int | None:
-        if isinstance(kind, Array):
-            return self._scalar_bits(kind.element)
-        return kind.bits if isinstance(kind, Int) else None
+    def _scalar_shape(self, kind: CType) -> tuple[int, ...] | None:
+        """Return the bits of the integers that a type consists of and the lengths of all its dimensions but the first.
+
+        Members of a union with one shape have their integers under the same keys.
+        """
+        if isinstance(kind, Int):
+            return (kind.bits,)
+        inner: tuple[int, ...] = ()
+        while isinstance(kind, Array):
+            inner, kind = (*inner, kind.length), kind.element
+        return (kind.bits, *inner[1:], len(inner)) if isinstance(kind, Int) else None
 
     def size(self, kind: CType) -> int:
         """Return the size of a type in bytes."""
@@ -119,8 +134,25 @@ class Layout:
             region += "[]"
             key.append(step)
             bounds.append(length)
+        views = views and not is_local(address.object)
         bits = bounds[-1] * kind.bits if views and isinstance(kind, Int) and bounds else 0
         return Place(region, tuple(key), kind, tuple(bounds), bits)
+
+    def offset(self, address: Address, domain: Domain) -> Any:
+        """Return the bytes from the start of its object to an address, as a 32-bit integer."""
+        kind, total = self.type_of(address.object), 0
+        for step in address.path:
+            if isinstance(step, str):
+                assert isinstance(kind, StructRef)
+                struct, name = self.program.structs[kind.tag], step
+                member = next(f for f in struct.fields if f.name == name)
+                moved, kind = member.offset, member.type
+            else:
+                assert isinstance(kind, Array)
+                kind = kind.element
+                moved = domain.binary("*", step, self.size(kind), INDEX, INDEX)
+            total = domain.binary("+", total, moved, INDEX, INDEX)
+        return total
 
     def leaves(self, kind: CType, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], CType]]:
         """Yield the path to each scalar of a type."""
@@ -138,7 +170,10 @@ class Layout:
 
 @dataclass(slots=True)
 class Memory:
-    """The contents of all objects. `regions` is replaced, never changed in place: copies share what they can."""
+    """The contents of all objects. `regions` is replaced, never changed in place: copies share what they can.
+
+    Forks share what each region is before anything is written, so that their maps have a common origin when they join.
+    """
 
     layout: Layout
     domain: Domain
@@ -146,22 +181,31 @@ class Memory:
     on_write: Callable[[str, Key], None] = lambda region, key: None
     regions: dict[str, Map[Any]] = field(default_factory=dict)
     written: frozenset[str] = frozenset()
+    _untouched: dict[str, Map[Any]] = field(default_factory=dict)
 
     def fork(self) -> Memory:
         """Return a copy that may go its own way."""
-        return Memory(self.layout, self.domain, self.inputs, self.on_write, dict(self.regions), self.written)
+        return Memory(
+            self.layout, self.domain, self.inputs, self.on_write, dict(self.regions), self.written, self._untouched
+        )
 
-    def region(self, place: Place, local: bool = False) -> Map[Any]:
+    def region(self, place: Place) -> Map[Any]:
         """Return the map behind a place, made on first use."""
         found = self.regions.get(place.region)
         if found is None:
             self.layout.kinds[place.region] = place
-            found = self.regions[place.region] = Map(self._base(place, local), ite=self.domain.choose)
+            if place.region not in self._untouched:
+                self._untouched[place.region] = Map(self._base(place), ite=self.domain.choose)
+            found = self.regions[place.region] = self._untouched[place.region]
         return found
 
-    def _base(self, place: Place, local: bool) -> Callable[[Key], Any]:
+    def known(self, region: str) -> Map[Any]:
+        """Return the map behind a region that this memory or another fork of the same has touched."""
+        return self.regions[region] if region in self.regions else self._untouched[region]
+
+    def _base(self, place: Place) -> Callable[[Key], Any]:
         inputs, region, kind = self.inputs, place.region, place.type
-        if local:
+        if is_local(region):
             return lambda key: UNINITIALISED
         if place.bitmap:
             return lambda key: inputs.bit(region, key)
@@ -171,10 +215,10 @@ class Memory:
             raise Unsupported(f"{region} is read as a scalar")
         return lambda key: _signed(inputs.word(region, key, kind.bits), kind)
 
-    def load(self, address: Address, local: bool = False) -> Any:
+    def load(self, address: Address) -> Any:
         """Read the scalar at an address."""
         place = self.layout.place(address)
-        region = self.region(place, local)
+        region = self.region(place)
         if not place.bitmap:
             return region[place.key]
         assert isinstance(place.type, Int)
@@ -185,10 +229,10 @@ class Memory:
         return concat(*((z3.If(b, z3.BitVecVal(1, 1), z3.BitVecVal(0, 1)) if is_symbolic(b) else int(b), 1)
                         for b in reversed(bits)))  # fmt: skip
 
-    def store(self, address: Address, value: Any, guard: int, local: bool = False) -> None:
+    def store(self, address: Address, value: Any, guard: int) -> None:
         """Write the scalar at an address, where a guard holds."""
         place = self.layout.place(address)
-        region = self.region(place, local)
+        region = self.region(place)
         if not place.bitmap:
             self.put(place, place.key, value, guard)
             return
@@ -255,16 +299,17 @@ class Arbitrary:
     def _cell(self, region: str, key: Key, sort: Any) -> Any:
         symbolic = [i for i, k in enumerate(key) if is_symbolic(k)]
         known = self.cells.setdefault(region, {})
-        label = tuple(k.get_id() if is_symbolic(k) else ("plain", k) for k in key)
+        label = label_of(key)
         if label in known:
             return known[label][1]
         if len(symbolic) == 1:
             span = _span(key[symbolic[0]])
             if span is not None and span[1] - span[0] < SMALL:
                 return self._among(region, key, symbolic[0], span, sort)
-        name = region if not key else f"{region}({', '.join(str(k) for k in key)})"
         if symbolic:
             name = f"{region}#{len(known)}"
+        else:
+            name = region if not key else f"{region}({', '.join(str(k) for k in key)})"
         cell = z3.Const(name, sort)
         related = known.values() if symbolic else self._symbolic.get(region, ())
         for other, value in related:
@@ -331,7 +376,7 @@ def _signed(value: Any, kind: Int) -> Any:
 
 def _label(region: str, key: Key) -> str:
     for k in key:
-        region = region.replace("[]", f"[{k}]", 1)
+        region = region.replace("[]", f"[{k.sexpr() if is_symbolic(k) else k}]", 1)  # type: ignore[attr-defined]
     return region
 
 

@@ -99,8 +99,9 @@ def _walk(layout: Layout, kind: CType, rest: str, key: Key, way: _Way) -> Iterat
     """Yield the scalars that the rest of a region's name may mean: views of one union that are one region."""
     if isinstance(kind, StructRef) and kind.tag in layout.program.structs:
         fields = layout.program.structs[kind.tag].fields
-        for f in sorted(fields, key=lambda f: isinstance(f.type, Array) and f.type.length == 0):
-            member, name, span, views = layout.member(kind.tag, f.name)
+        for f in sorted(fields, key=lambda f: -f.type.length if isinstance(f.type, Array) else 0):
+            # A layout of its own: one that is in use refuses a second view of a union.
+            member, name, span, views = Layout(layout.program).member(kind.tag, f.name)
             if _begins(rest, name):
                 text = f"{way.settled()}.{f.name}" if f.name else way.settled()
                 inner = _Way(text, way.indices, way.lengths, span, views)

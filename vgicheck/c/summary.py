@@ -18,6 +18,7 @@ import z3
 
 from ..engine import maps
 from ..engine.guards import FALSE, TRUE, Guards, TooLarge
+from ..engine.values import and_
 from .domain import (
     NULL,
     UNINITIALISED,
@@ -29,8 +30,14 @@ from .domain import (
     Opaque,
     Search,
     Uninitialised,
+    highest_first,
+    is_null,
+    lowest_first,
+    with_beginning,
+    with_ending,
+    wrap,
 )
-from .flow import Loop, Shape, shape, successors
+from .flow import Loop, Shape, live_at, shape, successors
 from .ir import (
     AddressOf,
     Array,
@@ -68,7 +75,10 @@ from .ir import (
 from .memory import INDEX, Given, Inputs, Layout, Memory
 
 MOST_ITERATIONS = 4_200
+MOST_BLIND_ITERATIONS = 130
 MOST_STEPS = 400_000
+SMALLEST, LARGEST = -1, 64
+"""Between these, the values of a loop's control variable that is a term on entry are told apart."""
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
@@ -135,6 +145,7 @@ class Evaluator:
     wrote: dict[tuple[str, maps.Key], Loc] = field(default_factory=dict)
     _sites: list[Loc] = field(default_factory=list)
     _shapes: dict[str, Shape] = field(default_factory=dict)
+    _plans: dict[tuple[str, int], tuple[tuple[str, ...], bool, Any]] = field(default_factory=dict)
     _registers: dict[str, frozenset[str]] = field(default_factory=dict)
     _stack: list[str] = field(default_factory=list)
     _steps: int = 0
@@ -159,6 +170,8 @@ class Evaluator:
             memory, path = start.after.fork(), start.returns
         try:
             end, result = self.call(name, State(path, {}, memory), ())
+        except Unsupported as cause:
+            raise Unsupported(cause.construct, cause.loc or self._here(name)) from None
         except TooLarge:
             raise Unsupported("control flow whose path conditions outgrow the limit", self._here(name)) from None
         except RecursionError:
@@ -235,8 +248,9 @@ class Evaluator:
                 return options[0]
             if isinstance(options[0], bool | z3.BoolRef):
                 return g.term(g.any(g.and_(c, g.of(o)) for c, o in zip(conditions, options, strict=True)))
-            if isinstance(options[0], Search):
-                return _joined_search(options, choose, when)
+            if all(isinstance(o, Search) and _comparable(o, options[0]) for o in options):
+                return replace(options[0], region=maps.join([o.region for o in options], choose, when))
+            options = [self.resolved(o) if isinstance(o, Search) else o for o in options]
             return self.domain.choice(zip(conditions, options, strict=True))
 
         def when(flags: tuple[bool, ...]) -> Any:
@@ -249,17 +263,18 @@ class Evaluator:
         }
         memory = first.memory.fork()
         for name in dict.fromkeys(n for s in states for n in s.memory.regions):
-            regions = [self._region_of(s, name, states) for s in states]
-            memory.regions[name] = maps.join(regions, choose, when)
+            memory.regions[name] = maps.join([s.memory.known(name) for s in states], choose, when)
         memory.written = frozenset().union(*(s.memory.written for s in states))
         return State(covered, scalars, memory)
 
-    def _region_of(self, state: State, name: str, states: Sequence[State]) -> maps.Map[Any]:
-        """Return a state's region, or, where that state never touched it, the base that another made."""
-        if name in state.memory.regions:
-            return state.memory.regions[name]
-        other = next(s for s in states if name in s.memory.regions)
-        return other.memory.regions[name].base()
+    def plan(self, function: Function, loop: Loop) -> tuple[tuple[str, ...], bool, Any]:
+        """Return how to run a loop: its control variables, whether they count down, and what is taken bit by bit."""
+        key = (function.name, loop.head)
+        if key not in self._plans:
+            live = live_at(function, loop.head)
+            control = tuple(n for n in _control_variables(function, loop) if n in live)
+            self._plans[key] = control, _descends(function, loop, control), _taken_bit_by_bit(function, loop, control)
+        return self._plans[key]
 
     # Claims -------------------------------------------------------------------------------------
 
@@ -381,17 +396,28 @@ class Evaluator:
         if isinstance(type_of(expr.right), Pointer):
             raise Unsupported("difference of two pointers")
         right_type = type_of(expr.right)
+        assert isinstance(right_type, Int)
+        offset = self._index(state, right, right_type, expr.loc)
         if expr.op == "-":
-            right = self.domain.unary("-", right, right_type)
-        offset = self.domain.convert(right, right_type, INDEX)
+            offset = self.domain.unary("-", offset, INDEX)
         return self.domain.each(left, lambda pointer: self._moved(pointer, offset, kind), state.path)
+
+    def _index(self, state: State, value: Any, kind: CType, loc: Loc) -> Any:
+        """Convert an index to 32 bits; a wider one must fit."""
+        narrow = self.domain.convert(value, kind, INDEX)
+        if isinstance(kind, Int) and kind.bits > INDEX.bits:
+            fits = self.domain.compare("==", self.domain.convert(narrow, INDEX, kind), value, kind)
+            self.claim(state, "in-bounds", fits, loc, "an index that fits in 32 bits")
+        return narrow
 
     def _moved(self, pointer: Any, offset: Any, kind: Pointer) -> Any:
         if isinstance(offset, int) and offset == 0:
             return pointer
         if isinstance(pointer, Null | Opaque):
             label = pointer.label if isinstance(pointer, Opaque) else "NULL"
-            return Opaque(f"{label} + {offset}")
+            return self.domain.each(
+                offset, lambda o: Opaque(f"{label} + {o if isinstance(o, int) else o.sexpr()}")
+            )
         if not isinstance(pointer, Address):
             raise Unsupported("arithmetic on a pointer to a function")
         if not pointer.path or isinstance(pointer.path[-1], str):
@@ -420,8 +446,11 @@ class Evaluator:
             other = b if isinstance(a, Null) else a
             return g.not_(self.domain.is_true(other))
         if isinstance(a, Address) and isinstance(b, Address):
-            if a.object != b.object or len(a.path) != len(b.path):
+            if a.object != b.object:
                 return FALSE
+            if [type(s) is str and s for s in a.path] != [type(s) is str and s for s in b.path]:
+                offsets = (self.layout.offset(p, self.domain) for p in (a, b))
+                return self.domain.compare("==", *offsets, INDEX)
             return g.all(
                 (TRUE if x == y else FALSE)
                 if isinstance(x, str) or isinstance(y, str)
@@ -445,9 +474,7 @@ class Evaluator:
                 return [(g, Address(a.object, (*a.path, name))) for g, a in self._addresses(state, base)]
             case Element(base, index, loc):
                 place = self._addresses(state, base)
-                at = self.settled(self.value(state, index), state, loc)
-                index_type = type_of(index)
-                at = self.domain.convert(at, index_type, INDEX)
+                at = self._index(state, self.settled(self.value(state, index), state, loc), type_of(index), loc)
                 return [
                     (self.guards.and_(g, h), Address(a.object, (*a.path, i)))
                     for g, a in place
@@ -462,18 +489,25 @@ class Evaluator:
 
     def _pointees(self, state: State, value: Any, target: CType, loc: Loc) -> list[tuple[int, Any]]:
         options = self.domain.options(value, state.path)
-        null = self.guards.any(g for g, v in options if isinstance(v, Null))
+        null = self.guards.any(g for g, v in options if is_null(v))
         if null != FALSE:
             self.require(state, "no-undefined", self.guards.not_(null), loc, "dereference of a pointer that is not null")
         places = []
         for guard, v in options:
-            if isinstance(v, Null):
+            if is_null(v):
                 continue
             if not isinstance(v, Address):
                 what = v.label if isinstance(v, Opaque) else "something that is no pointer"
                 raise Unsupported(f"dereference of {what}, of which nothing is known", loc)
+            self._claim_alive(state, guard, v, loc)
             places.append((guard, self._seen_as(v, target, loc)))
         return places
+
+    def _claim_alive(self, state: State, guard: int, address: Address, loc: Loc) -> None:
+        function, separator, local = address.object.partition(":")
+        if separator and function not in self._stack:
+            text = f"{local} is not used after {function}() returned"
+            self.require(state, "no-undefined", self.guards.not_(guard), loc, text)
 
     def _seen_as(self, address: Address, target: CType, loc: Loc) -> Address:
         """Return the address of the part that a pointer of another type points to: an object's first member."""
@@ -499,10 +533,7 @@ class Evaluator:
         for guard, address in self._addresses(state, lvalue):
             address = self._seen_as(address, kind, loc)
             self._claim_bounds(state, guard, address, loc)
-            local = ":" in address.object
-            if local and address.object not in self.layout.objects:
-                raise Unsupported(f"use of {address.object} after its function returned", loc)
-            value = self._located(loc, state.memory.load, address, local)
+            value = self._located(loc, state.memory.load, address)
             found = self.layout.place(address).type
             if isinstance(kind, Int) and isinstance(found, Int) and found.signed != kind.signed:
                 value = self.domain.each(value, lambda v, found=found: self._resigned(v, found, kind))
@@ -526,7 +557,7 @@ class Evaluator:
             found = self.layout.place(address).type
             if isinstance(kind, Int) and isinstance(found, Int) and found.signed != kind.signed:
                 stored = self.domain.convert(value, kind, found)
-            self._located(loc, state.memory.store, address, stored, guard, ":" in address.object)
+            self._located(loc, state.memory.store, address, stored, guard)
 
     def _claim_bounds(self, state: State, guard: int, address: Address, loc: Loc) -> None:
         place = self.layout.place(address)
@@ -582,7 +613,7 @@ class Evaluator:
             self._claim_bounds(state, TRUE, a, loc)
             self._claim_bounds(state, TRUE, b, loc)
             del leaf
-            state.memory.store(b, state.memory.load(a, ":" in a.object), TRUE, ":" in b.object)
+            state.memory.store(b, state.memory.load(a), TRUE)
 
     def _call(self, state: State, call: Call) -> State:
         name = call.callee
@@ -641,7 +672,10 @@ class _Run:
         e = self.evaluator
         body = self.function.blocks[block]
         for instruction in body.instructions:
-            state = e.execute(state, instruction)
+            try:
+                state = e.execute(state, instruction)
+            except Unsupported as cause:
+                raise Unsupported(cause.construct, cause.loc or instruction.loc) from None
             if state.path == FALSE:
                 return
         match body.terminator:
@@ -671,22 +705,26 @@ class _Run:
 
     def _loop(self, loop: Loop, waiting: dict[int, list[State]]) -> None:
         """Run a loop to its end: one iteration for each value of its control variables, joined states each."""
-        control = _control_variables(self.function, loop)
-        descending = _descends(self.function, loop, control)
+        control, descending, taken = self.evaluator.plan(self.function, loop)
         ready: dict[tuple[Any, ...], list[State]] = {}
-        for state in waiting.pop(loop.head):
-            self._sort_in(state, control, ready)
+        for entering in waiting.pop(loop.head):
+            for state in self._told_apart(entering, [n for n in control if n not in taken]):
+                self._sort_in(state, control, ready, taken)
         members = set(loop.blocks)
-        rounds = 0
+        rounds = blind = 0
         while ready:
             key = (max if descending else min)(ready)
             state = self.evaluator.join(ready.pop(key))
             if rounds and not self._goes_on(state):
                 continue
             rounds += 1
+            blind += all(kind == "other" for _, kind in key) and state.path != TRUE
             if rounds > MOST_ITERATIONS:
                 raise Unsupported(f"a loop of more than {MOST_ITERATIONS} iterations", self._loc_of(loop.head))
-            pending = self._next_bit(state, key, control, ready)
+            if blind > MOST_BLIND_ITERATIONS:
+                what = f"a loop that {MOST_BLIND_ITERATIONS} iterations with no known control variable do not bound"
+                raise Unsupported(what, self._loc_of(loop.head))
+            pending = self._next_bit(state, control, ready, taken)
             if pending is None:
                 continue
             inner: dict[int, list[State]] = {loop.head: [pending]}
@@ -698,21 +736,59 @@ class _Run:
                 assert block not in members
                 waiting.setdefault(block, []).extend(states)
             for s in back:
-                self._sort_in(s, control, ready)
+                self._sort_in(s, control, ready, taken)
 
     def _goes_on(self, state: State) -> bool:
         """Drop an iteration that nothing can reach. Plain paths cost nothing; others ask the solver."""
         condition = self.evaluator.guards.term(state.path)
         return condition is True or self.evaluator.feasible(condition)
 
-    def _sort_in(self, state: State, control: Sequence[str], ready: dict[tuple[Any, ...], list[State]]) -> None:
+    def _sort_in(
+        self,
+        state: State,
+        control: Sequence[str],
+        ready: dict[tuple[Any, ...], list[State]],
+        taken: Mapping[str, bool],
+    ) -> None:
         """Put a state that reaches the head with those that have the same values in the control variables."""
         split = [state]
         for name in control:
             split = [part for s in split for part in self._split(s, name)]
         for s in split:
-            key = tuple(_key_part(s.locals.get(name)) for name in control)
+            key = tuple(self._key_part(s, name, taken) for name in control)
             ready.setdefault(key, []).append(s)
+
+    def _key_part(self, state: State, name: str, taken: Mapping[str, bool]) -> tuple[int, str]:
+        value = state.locals.get(name)
+        if name not in taken or not isinstance(value, z3.ExprRef):
+            return _key_part(value)
+        count, state.locals[name] = (highest_first if taken[name] else lowest_first)(value)
+        return (0, "number") if count == value.size() else (count, "bits")
+
+    def _told_apart(self, state: State, names: Sequence[str]) -> list[State]:
+        """Split a state by the values of the first variable that is a term of few values, all of them small."""
+        e = self.evaluator
+        for name in names:
+            value = state.locals.get(name)
+            if not isinstance(value, z3.ExprRef):
+                continue
+            outside = z3.Or(value < SMALLEST, value > LARGEST)
+            reached: Any = True
+            if e.feasible(outside):
+                reached = e.guards.term(state.path)
+                if e.feasible(and_(reached, outside)):
+                    continue
+            possible = [v for v in range(SMALLEST, LARGEST + 1) if e.feasible(and_(reached, value == v))]
+            parts = []
+            rest = state.path
+            for v in possible:
+                hit = rest if v == possible[-1] else e.guards.and_(rest, e.guards.of(value == v))
+                rest = e.guards.and_(rest, e.guards.not_(hit))
+                part = state.fork(hit)
+                part.locals[name] = wrap(v, self.function.locals[name])
+                parts.append(part)
+            return parts
+        return [state]
 
     def _split(self, state: State, name: str) -> list[State]:
         value = state.locals.get(name)
@@ -729,9 +805,16 @@ class _Run:
         return parts
 
     def _next_bit(
-        self, state: State, key: tuple[Any, ...], control: Sequence[str], ready: dict[tuple[Any, ...], list[State]]
+        self,
+        state: State,
+        control: Sequence[str],
+        ready: dict[tuple[Any, ...], list[State]],
+        taken: Mapping[str, bool],
     ) -> State | None:
         """Take a bit search one bit further; return the state in which the bit, or the end, is found."""
+        for n, from_top in taken.items():
+            if isinstance(state.locals.get(n), z3.ExprRef):
+                return self._next_of_word(state, n, from_top, control, ready, taken)
         name = next((n for n in control if isinstance(state.locals.get(n), Search)), None)
         if name is None:
             return state
@@ -745,7 +828,7 @@ class _Run:
         if rest != FALSE:
             later = state.fork(rest)
             later.locals[name] = search.moved(search.start + 1)
-            self._sort_in(later, control, ready)
+            self._sort_in(later, control, ready, taken)
         path = e.guards.and_(state.path, found)
         if path == FALSE:
             return None
@@ -753,18 +836,45 @@ class _Run:
         state.locals[name] = search.start
         return state
 
+    def _next_of_word(
+        self,
+        state: State,
+        name: str,
+        from_top: bool,
+        control: Sequence[str],
+        ready: dict[tuple[Any, ...], list[State]],
+        taken: Mapping[str, bool],
+    ) -> State | None:
+        """Look at the first bit of a word that is not known to be 0; return the state in which it is set."""
+        e, value = self.evaluator, state.locals[name]
+        bits = value.size()
+        count, value = (highest_first if from_top else lowest_first)(value)
+        if count == bits:
+            state.locals[name] = 0
+            return state
+        hit = e.domain.bit_of(value, bits - 1 - count if from_top else count)
+        rest = e.guards.and_(state.path, e.guards.not_(hit))
+        if rest != FALSE:
+            later = state.fork(rest)
+            if count + 1 == bits:
+                later.locals[name] = 0
+            else:
+                later.locals[name] = (with_beginning if from_top else with_ending)(value, count + 1, 0)
+            self._sort_in(later, control, ready, taken)
+        state.path = e.guards.and_(state.path, hit)
+        if state.path == FALSE:
+            return None
+        if from_top:
+            state.locals[name] = with_beginning(value, count + 1, 1)
+        else:
+            state.locals[name] = with_ending(value, count + 1, 1 << count)
+        return state
+
     def _loc_of(self, block: int) -> Loc:
         body = self.function.blocks[block]
         if body.instructions:
             return body.instructions[0].loc
         return body.terminator.loc if isinstance(body.terminator, Branch) else self.function.loc
-
-
-def _joined_search(options: Sequence[Any], choose: Callable[..., Any], when: Callable[..., Any]) -> Any:
-    first = options[0]
-    if not all(isinstance(o, Search) and _comparable(o, first) for o in options):
-        raise Unsupported("a bit search that differs between two paths")
-    return replace(first, region=maps.join([o.region for o in options], choose, when))
 
 
 def _comparable(a: Search, b: Search) -> bool:
@@ -806,6 +916,23 @@ def _control_variables(function: Function, loop: Loop) -> tuple[str, ...]:
                 names[name] = None
                 stack.append(name)
     return tuple(n for n in names if n in assigned)
+
+
+def _taken_bit_by_bit(function: Function, loop: Loop, control: Sequence[str]) -> dict[str, bool]:
+    """Find the words out of which a loop takes one set bit after the other; true for those taken from the top.
+
+    They are given to a bit search, or lose their lowest bit as `word & (word - 1)`.
+    """
+    found: dict[str, bool] = {}
+    for b in loop.blocks:
+        for i in function.blocks[b].instructions:
+            if isinstance(i, Call) and i.callee in ("ffs", "__ffs", "fls", "__fls"):
+                found.update((n, "fls" in str(i.callee)) for a in i.args for n in _names(a) if n in control)
+            elif isinstance(i, Assign) and isinstance(i.target, Local) and i.target.name in control:
+                match i.value:
+                    case Binary("&", Load(Local(x)), Binary("-", Load(Local(y)), Const(1))) if x == y == i.target.name:
+                        found.setdefault(x, False)
+    return found
 
 
 def _descends(function: Function, loop: Loop, control: Sequence[str]) -> bool:

@@ -98,7 +98,7 @@ def judge(
 
 def _asked(goal: Any, assumptions: Sequence[Any], timeout: float, split: Any) -> tuple[list[Any], Answer]:
     """Ask about a goal, first with no assumption at all: most hold without, and say so sooner."""
-    alone = ask([z3.simplify(goal)] if is_symbolic(goal) else [goal], min(QUICK, timeout))
+    alone = ask([z3.simplify(goal)] if is_symbolic(goal) else [goal], timeout, effort=QUICK)
     if alone.result == "unsat":
         return [goal], alone
     question = [goal, *assumptions]
@@ -107,18 +107,22 @@ def _asked(goal: Any, assumptions: Sequence[Any], timeout: float, split: Any) ->
 
 
 def _readable(question: Sequence[Any], timeout: float, prefer: Sequence[Any]) -> Any:
-    """Return a model that also meets as many preferences as can be had in order, or None if there was no time."""
-    solver = z3.Solver()
+    """Return a model that also meets as many preferences as can be had in order, or None if there was no time.
+
+    It is looked for in a context of its own: what a solver answers depends on the numbering of terms, and so on all that was asked before.
+    """
+    context = z3.Context()
+    solver = z3.Solver(ctx=context)
     solver.set("timeout", max(1, int(timeout * 1000)))
-    solver.add(*(fact for fact in question if fact is not True))
+    solver.add(*(fact.translate(context) for fact in question if is_symbolic(fact)))
     model = None
     for wish in [True, *prefer]:
         if wish is False:
             continue
         solver.push()
-        solver.add(wish)
+        solver.add(wish.translate(context) if is_symbolic(wish) else z3.BoolVal(True, ctx=context))
         if solver.check() == z3.sat:
             model = solver.model()
         else:
             solver.pop()
-    return model
+    return model.translate(z3.main_ctx()) if model is not None else None

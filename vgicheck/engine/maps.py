@@ -126,7 +126,7 @@ class Map(Generic[T]):
         return join(
             (self, other),
             choose=lambda pair: self._choose(condition, *pair),
-            when=lambda flags: {(True, True): True, (True, False): condition}.get(flags, not_(condition)),
+            when=lambda flags: True if all(flags) else condition if flags[0] else not_(condition),
         )
 
     def base(self) -> Map[T]:
@@ -233,6 +233,15 @@ def _layers(top: _Layer) -> list[_Layer]:
         found.append(top)
     found.reverse()
     return found
+
+
+def label_of(key: Key) -> tuple[object, ...]:
+    """Return something that two keys share exactly if they are written the same."""
+    return tuple(_identity(k) for k in key)
+
+
+def _identity(coordinate: Any) -> object:
+    return coordinate.get_id() if is_symbolic(coordinate) else ("plain", coordinate)
 
 
 def _tuple(key: int | Key) -> Key:

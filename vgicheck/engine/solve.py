@@ -20,12 +20,12 @@ class Answer:
     reason: str = ""
 
 
-QUICK = 0.03
-"""Seconds for a question that is likely to have an easy answer."""
+QUICK = 100_000
+"""Solver's steps for a question that is likely to have an easy answer: steps, not seconds, so that every run is the same."""
 
 
-def ask(assertions: Sequence[Any], timeout: float, split: Any = None) -> Answer:
-    """Ask Z3 whether the assertions hold together. `timeout` is in seconds.
+def ask(assertions: Sequence[Any], timeout: float, split: Any = None, effort: int = 0) -> Answer:
+    """Ask Z3 whether the assertions hold together. `timeout` is in seconds, `effort` in the solver's own steps, 0 for no limit.
 
     `split` is a word of few bits: a question whose first assertion depends on it is asked for each of its values, which
     takes about as long every time, where a search over all values at once now and then takes ten times as long.
@@ -37,12 +37,13 @@ def ask(assertions: Sequence[Any], timeout: float, split: Any = None) -> Answer:
     if split is not None and _depends(assertions[0], split):
         result, model, reason = _piece_by_piece(facts, split, timeout)
     else:
-        result, model, reason = _in_one_piece(facts, timeout)
+        result, model, reason = _in_one_piece(facts, timeout, effort)
     return Answer(result, time.perf_counter() - start, model, reason)
 
 
-def _in_one_piece(facts: Sequence[Any], timeout: float) -> tuple[str, Any, str]:
+def _in_one_piece(facts: Sequence[Any], timeout: float, effort: int) -> tuple[str, Any, str]:
     solver = z3.Solver()
+    solver.set("rlimit", effort)
     solver.set("timeout", max(1, int(timeout * 1000)))
     solver.add(*facts)
     return _checked(solver)
@@ -73,9 +74,12 @@ def _depends(term: Any, constant: Any) -> bool:
 
 @dataclass(slots=True)
 class Feasibility:
-    """Whether conditions can hold under assumptions that grow; answers are remembered, and `unknown` counts as yes."""
+    """Whether conditions can hold under assumptions that grow; answers are remembered, and `unknown` counts as yes.
 
-    timeout: float
+    `effort` limits each question, in the solver's steps.
+    """
+
+    effort: int
     _solver: Any = field(default_factory=z3.Solver)
     _known: dict[int, tuple[Any, bool]] = field(default_factory=dict)
 
@@ -89,7 +93,7 @@ class Feasibility:
             return condition
         key = condition.get_id()
         if key not in self._known:
-            self._solver.set("timeout", max(1, int(self.timeout * 1000)))
+            self._solver.set("rlimit", self.effort)
             self._known[key] = (condition, self._solver.check(condition) != z3.unsat)
         return self._known[key][1]
 

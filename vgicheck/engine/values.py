@@ -112,7 +112,8 @@ def field_of(word: int, high: int, low: int) -> int:
 
 def widened(word: int, bits: int) -> int:
     """Return the same unsigned number as a word of `bits` bits, which is at least as wide."""
-    return z3.ZeroExt(bits - word.size(), word) if is_symbolic(word) and word.size() < bits else word
+    term: Any = word
+    return z3.ZeroExt(bits - term.size(), term) if is_symbolic(word) and term.size() < bits else word
 
 
 def concat(*parts: tuple[int, int]) -> int:
@@ -139,16 +140,19 @@ def ite(condition: bool, a: V, b: V, *, width: int | None = None) -> V:
     """
     if not is_symbolic(condition):
         return a if condition else b
-    if a is b:
-        return a
+    return a if a is b else _chosen(condition, a, b, width)
+
+
+def _chosen(condition: Any, a: Any, b: Any, width: int | None) -> Any:
     if hasattr(a, "merged"):
-        return a.merged(condition, b)  # type: ignore[no-any-return]
+        return a.merged(condition, b)
     if is_dataclass(a):
-        return type(a)(*(ite(condition, getattr(a, f.name), getattr(b, f.name), width=_width(type(a), f.name))
-                         for f in fields(a)))  # fmt: skip
+        kind: Any = type(a)
+        pairs = ((getattr(a, f.name), getattr(b, f.name), _width(kind, f.name)) for f in fields(a))
+        return kind(*(ite(condition, x, y, width=bits) for x, y, bits in pairs))
     if isinstance(a, tuple):
-        return tuple(ite(condition, x, y, width=width) for x, y in zip(a, b, strict=True))  # type: ignore
-    return _ite_scalar(condition, a, b, width)  # type: ignore[return-value]
+        return tuple(ite(condition, x, y, width=width) for x, y in zip(a, b, strict=True))
+    return _ite_scalar(condition, a, b, width)
 
 
 def _ite_scalar(condition: Any, a: Any, b: Any, width: int | None) -> Any:
@@ -181,17 +185,21 @@ def same(a: Any, b: Any) -> bool:
         return True
     if is_symbolic(a) or is_symbolic(b):
         x, y = _words(a, b)
-        return x == y  # type: ignore[no-any-return]
-    return a == b  # type: ignore[no-any-return]
+        return x == y
+    return a == b
 
 
 def mapped(function: Callable[[Any], Any], value: V) -> V:
     """Return a value of the same shape with each scalar replaced by what `function` makes of it."""
+    made: Any
     if is_dataclass(value):
-        return type(value)(*(mapped(function, getattr(value, f.name)) for f in fields(value)))
-    if isinstance(value, tuple):
-        return tuple(mapped(function, x) for x in value)  # type: ignore
-    return function(value)  # type: ignore[no-any-return]
+        kind: Any = type(value)
+        made = kind(*(mapped(function, getattr(value, f.name)) for f in fields(value)))
+    elif isinstance(value, tuple):
+        made = tuple(mapped(function, x) for x in value)
+    else:
+        made = function(value)
+    return made
 
 
 def fresh(kind: Any, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -117,7 +118,7 @@ class Obligation:
     replay: Replay | None = field(default=None, repr=False)
     unconfirmed: str = ""
 
-    @property
+    @builtins.property
     def id(self) -> str:
         """The name under which scripts find it."""
         return f"{self.subject}/{self.property}"

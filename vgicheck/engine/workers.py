@@ -10,12 +10,16 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
-from typing import TypeVar
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 MEMORY = 3 << 30
 """Bytes of address space for one task."""
+
+OUT_OF_MEMORY = 76
+"""The status with which a task's process ends when Python has no more memory."""
 
 
 def run_all(
@@ -32,12 +36,12 @@ def run_all(
     context = multiprocessing.get_context("fork")
     answers: dict[int, T] = {}
     waiting = list(enumerate(tasks))
-    running: dict[Connection, tuple[int, multiprocessing.process.BaseProcess, float]] = {}
+    running: dict[Any, tuple[int, BaseProcess, float]] = {}
     while waiting or running:
         while waiting and len(running) < max(1, jobs):
             number, task = waiting.pop(0)
             receiver, sender = context.Pipe(duplex=False)
-            process = context.Process(target=_run, args=(task, sender), daemon=True)
+            process: BaseProcess = context.Process(target=_run, args=(task, sender), daemon=True)
             process.start()
             sender.close()
             running[receiver] = (number, process, time.monotonic() + limit)
@@ -45,29 +49,33 @@ def run_all(
         ready = wait(list(running), timeout=max(0.0, deadline - time.monotonic()))
         late = [r for r, (_, _, end) in running.items() if r not in ready and time.monotonic() >= end]
         for receiver in [*ready, *late]:
-            assert isinstance(receiver, Connection)
-            number, process, _ = running.pop(receiver)
+            number, ended, _ = running.pop(receiver)
             answers[number] = lost(number, f"no answer within {limit:g} s") if receiver in late else _answer(
-                receiver, process, number, lost
+                receiver, ended, number, lost
             )
-            process.kill()
-            process.join()
+            ended.kill()
+            ended.join()
             receiver.close()
             done(number)
     return [answers[number] for number in range(len(tasks))]
 
 
 def _answer(
-    receiver: Connection, process: multiprocessing.process.BaseProcess, number: int, lost: Callable[[int, str], T]
+    receiver: Connection, process: BaseProcess, number: int, lost: Callable[[int, str], T]
 ) -> T:
     try:
         answer: T = receiver.recv()
-    except EOFError:
+    except (EOFError, OSError):
         process.join()
+        if process.exitcode == OUT_OF_MEMORY:
+            return lost(number, f"it needs more than {MEMORY >> 20} MiB of memory")
         return lost(number, f"its process ended with status {process.exitcode}")
     return answer
 
 
 def _run(task: Callable[[], T], sender: Connection) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    sender.send(task())
+    try:
+        sender.send(task())
+    except MemoryError:
+        raise SystemExit(OUT_OF_MEMORY) from None

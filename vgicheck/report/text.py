@@ -23,11 +23,15 @@ WIDTH = 100
 
 def table(obligations: Sequence[Obligation], places: Mapping[str, str]) -> Iterator[str]:
     """Yield a block for each subject; `places` says where a subject is defined."""
+    numbers = _numbered(obligations)
     for subject in dict.fromkeys(o.subject for o in obligations):
         yield f"{subject}()  {places.get(subject, '')}".rstrip()
-        numbers = _numbered(obligations)
-        for o in obligations:
-            if o.subject == subject:
+        claimed = [o for o in obligations if o.subject == subject]
+        alike = {(o.verdict, o.reason, o.location) for o in claimed}
+        if len(claimed) > 1 and len(alike) == 1 and claimed[0].reason:
+            yield f"  all {len(claimed)} properties{'':<11} {_verdict(claimed[0]):<11} {_remark(claimed[0], numbers)}".rstrip()
+        else:
+            for o in claimed:
                 yield f"  {o.property:<27} {_verdict(o):<11} {_remark(o, numbers)}".rstrip()
         yield ""
 

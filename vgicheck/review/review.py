@@ -17,10 +17,10 @@ from ..c.source import Chunk, Unit, assemble
 from ..engine.verdict import Location, Obligation, Verdict
 from ..engine.workers import run_all
 from .fragments import Piece, all_pieces, removed_functions
-from .patch import Patch
+from .patch import Patch, PatchError
 
 NEEDS_TREE = "needs --tree: the patch shows only part of it"
-SECONDS_A_TASK = 20
+SECONDS_A_TASK = 4
 """A function may take so many times the limit of one question."""
 
 
@@ -47,13 +47,13 @@ class Review:
 
 
 def review(patch: Patch, generation: Generation, timeout: float, jobs: int, progress: Callable[[str], None]) -> Review:
-    """Judge a patch. Raises `ValueError` where it changes no function at all."""
+    """Judge a patch. Raises `PatchError` where it changes no function at all."""
     pieces = all_pieces(patch)
     functions = [p for p in pieces if p.kind == "function" and p.change != "context"]
     partial_ones = [p for p in pieces if p.kind == "partial" and p.change != "context"]
     removed = [p for f in patch.files for p in removed_functions(f)]
     if not functions and not partial_ones and not removed:
-        raise ValueError("the patch changes no function")
+        raise PatchError("the patch", "changes no C function", "give one that does")
     sizes = _sizes(pieces, generation)
     units = _units(pieces, generation, sizes)
     found = _judged(units, functions, generation, timeout, jobs, progress)
@@ -178,7 +178,14 @@ def _report(piece: Piece, units: Mapping[int, Unit | Unsupported], generation: G
     if unread:
         return FunctionReport(piece.name, "unsupported", where)
     note = "" if piece.name in generation.functions else "read where it is called"
-    return FunctionReport(piece.name, "added" if piece.change == "added" else "different", where, note)
+    return FunctionReport(piece.name, _change(piece), where, note)
+
+
+def _change(piece: Piece) -> str:
+    """Say what happened to a function; one whose words are the same as before is equivalent."""
+    if piece.change == "added":
+        return "added"
+    return "equivalent" if piece.before is not None and piece.before.split() == piece.text.split() else "different"
 
 
 _WORST = (Verdict.REFUTED, Verdict.UNSUPPORTED, Verdict.UNKNOWN, Verdict.VACUOUS, Verdict.PROVED)

@@ -1,0 +1,94 @@
+"""From parts to a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import z3
+
+from vgicheck.engine.judge import Witnesses, judge
+from vgicheck.engine.verdict import Verdict
+
+A, B = z3.BitVecs("a b", 32)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One sentence of a property."""
+
+    sentence: str
+    premise: bool
+    conclusion: bool
+
+
+def hard() -> z3.BoolRef:
+    """A claim that no solver settles in a moment: a product of two primes has no factors."""
+    x, y = z3.BitVecs("x y", 64)
+    product = z3.ZeroExt(64, x) * z3.ZeroExt(64, y)
+    return z3.Not(z3.And(product == 18446743979220271189 * 18446744073709551557, z3.UGT(x, 1), z3.UGT(y, 1)))
+
+
+HOLDS = Part("smaller stays smaller", z3.ULT(A, 5), z3.ULT(A, 6))
+FAILS = Part("nothing is seven", z3.ULT(A, 9), A != 7)
+
+
+def test_what_always_holds_is_proved() -> None:
+    """Parts whose conclusions follow from possible premises are proved."""
+    assert judge([HOLDS, Part("plain", True, True)], [], 5).verdict is Verdict.PROVED
+
+
+def test_what_can_fail_is_refuted_with_a_model() -> None:
+    """A part that fails somewhere is refuted, by its number and sentence, with a state in which it fails."""
+    finding = judge([HOLDS, FAILS], [], 5)
+    assert (finding.verdict, finding.part, finding.reason) == (Verdict.REFUTED, 1, "nothing is seven")
+    assert finding.model.eval(A).as_long() == 7
+
+
+def test_assumptions_count() -> None:
+    """What fails only where an assumption is broken is proved under it, and models keep to the assumptions."""
+    assert judge([FAILS], [z3.ULT(A, 7)], 5).verdict is Verdict.PROVED
+    finding = judge([FAILS], [B == A + 1, True], 5)
+    assert finding.model.eval(B).as_long() == 8
+
+
+def test_a_limit_that_is_reached_is_unknown() -> None:
+    """A part without an answer in time makes the verdict unknown, unless another part is refuted."""
+    finding = judge([HOLDS, Part("hard", True, hard())], [], 0.2)
+    assert finding.verdict is Verdict.UNKNOWN
+    assert finding.reason.startswith("hard: ")
+    assert judge([Part("hard", True, hard()), FAILS], [], 0.2).verdict is Verdict.REFUTED
+
+
+def test_a_premise_that_nothing_satisfies_is_vacuous() -> None:
+    """A proof of a part that speaks of no state at all shows nothing, be its premise impossible or excluded by assumptions."""
+    impossible = Part("never", z3.And(A == 1, A == 2), B == 3)
+    assert judge([HOLDS, impossible], [], 5).verdict is Verdict.VACUOUS
+    assert judge([HOLDS], [z3.UGT(A, 10)], 5).verdict is Verdict.VACUOUS
+    assert judge([Part("no", False, False)], [], 5).verdict is Verdict.VACUOUS
+
+
+def test_contradictory_assumptions_prove_nothing() -> None:
+    """Under assumptions that contradict each other even a part that is claimed everywhere is vacuous."""
+    assert judge([Part("plain", True, z3.ULE(A, B))], [A == 1, A == 2], 5).verdict is Verdict.VACUOUS
+
+
+def test_witnesses_are_shared_and_still_right() -> None:
+    """Witnesses found for one obligation serve the next, and do not make an impossible premise possible."""
+    witnesses = Witnesses()
+    assert judge([HOLDS], [], 5, witnesses).verdict is Verdict.PROVED
+    assert judge([Part("never", z3.And(A == 1, A == 2), B == 3)], [], 5, witnesses).verdict is Verdict.VACUOUS
+
+
+def test_preferences_choose_among_refutations() -> None:
+    """Of the states in which a part fails, one is shown that meets the preferences that can be met, in order."""
+    part = Part("small", z3.ULT(A, 1000), z3.ULT(A, 100))
+    wishes = [z3.UGT(A, 5000), A == 123, A == 124, True, False]
+    assert judge([part], [], 5, prefer=wishes).model.eval(A).as_long() == 123
+
+
+def test_queries_are_kept_on_request() -> None:
+    """Each question asked is kept as text with its answer, when that is asked for."""
+    finding = judge([HOLDS, Part("other", True, z3.ULE(A, A | B))], [], 5, keep_queries=True)
+    assert finding.verdict is Verdict.PROVED
+    assert len(finding.queries) == 2
+    assert judge([HOLDS], [], 5).queries == ()

@@ -1,0 +1,45 @@
+"""Each claim in notes/ that names an obligation is what the tool says."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from .shared import EXAMPLES, ROOT, SEEDS, needs_seed, reviewed, verdicts
+
+NOTES = ROOT / "notes" / "patch-2012-10.md"
+CLAIMS = re.findall(r"\{(proved|refuted) (\w+/[\w-]+)\}", NOTES.read_text())
+
+
+def test_claims_are_found():
+    """The note on the patch names obligations."""
+    assert len(CLAIMS) > 20
+
+
+@pytest.mark.parametrize(("verdict", "obligation"), CLAIMS)
+def test_claim_on_our_patch(verdict: str, obligation: str):
+    """The verdict in the note is that of our own patch with the choices of October 2012."""
+    assert verdicts(reviewed(EXAMPLES / "bad-october-2012.patch"))[obligation] == verdict
+
+
+@needs_seed
+@pytest.mark.parametrize(("verdict", "obligation"), CLAIMS)
+def test_claim_on_the_mailed_page(verdict: str, obligation: str):
+    """The verdict in the note is that of the mailed page."""
+    assert verdicts(reviewed(SEEDS[0]))[obligation] == verdict
+
+
+@needs_seed
+def test_note_is_complete():
+    """Everything that is refuted of the mailed page is in the note."""
+    refuted = {name for name, verdict in verdicts(reviewed(SEEDS[0])).items() if verdict == "refuted"}
+    assert refuted == {obligation for verdict, obligation in CLAIMS if verdict == "refuted"}
+
+
+@needs_seed
+def test_partial_functions_are_not_judged():
+    """Functions that the mailed page shows only in part are unsupported, and named."""
+    found = verdicts(reviewed(SEEDS[0]))
+    assert found["init_hyp_mode/hyp-init-not-fatal"] == "unsupported"
+    assert found["kvm_dev_ioctl_check_extension/hyp-init-not-fatal"] == "unsupported"
