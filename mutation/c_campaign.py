@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from proofs.bindings.kvm_2012 import SIZES
+from proofs.bindings.kvm_2012 import SIZES, bound
+from proofs.claims import claimed_of
 from proofs.generations import Generation, october_2012
+from proofs.obligations import REFINES
+from properties.property import At
 from vgicheck.c.ir import Unsupported
+from vgicheck.c.judge import CODE, Judge
 from vgicheck.c.source import Chunk, Unit, assemble
-from vgicheck.engine.verdict import Obligation, Verdict
+from vgicheck.engine.values import fresh, lt
+from vgicheck.engine.verdict import Verdict
 from vgicheck.engine.workers import run_all
 from vgicheck.review.fragments import Piece, all_pieces
 from vgicheck.review.patch import read_patch
 
 from .c_mutants import mutants
-from .mutant import Fate, Mutant, Outcome, Verdicts, compared
+from .mutant import Fate, Meaningless, Mutant, Outcome, Verdicts, fate_of
 
 SIZE = SIZES[0]
 """VGIC_NR_IRQS of every mutant: the patch's own."""
 TIMEOUT = 10.0
-"""Seconds for one question; a mutant for which a proof no longer comes in time counts as noticed."""
+"""Seconds for one question."""
 LIMIT = 120.0
 """Seconds for all obligations of one mutant."""
 
@@ -54,7 +59,12 @@ class Example:
             found += [c for c in brought[name].called_names if c in brought and c not in (*found, *self.functions)]
         return tuple(dict.fromkeys(found))
 
-    def unit(self, function: str, text: str) -> Unit:
+    @property
+    def ours(self) -> frozenset[str]:
+        """The files of the translation unit that are not of the patch."""
+        return frozenset(s.name for s in (*self.generation.stubs, self.generation.entries))
+
+    def unit(self, function: str, text: str, size: int = SIZE) -> Unit:
         """Return the translation unit in which a function has another text. Raises `Unsupported`."""
         chunks = [
             Chunk(p.kind, p.name, text if (p.kind, p.name) == ("function", function) else p.text, p.file, p.first_line)
@@ -62,7 +72,12 @@ class Example:
             if p.kind in ("define", "declaration", "function")
         ]
         g = self.generation
-        return assemble(g.stubs, chunks, g.entries, {g.size_macro: str(SIZE)})
+        return assemble(g.stubs, chunks, g.entries, {g.size_macro: str(size)})
+
+    def unit_as_it_is(self, size: int) -> Unit:
+        """Return the translation unit of the patch. Raises `Unsupported`."""
+        first = self.functions[0]
+        return self.unit(first, self.piece(first).text, size)
 
 
 def example(patch: Path) -> Example:
@@ -70,46 +85,62 @@ def example(patch: Path) -> Example:
     return Example(all_pieces(read_patch(patch.read_bytes(), patch.name)), october_2012(TIMEOUT))
 
 
-def judged(subject: Example, function: str, edited: str, text: str) -> list[Obligation] | str:
-    """Judge a function where `edited`, itself or one that it calls, has another text; or say why it is not understood."""
+def prepared(subject: Example, function: str, edited: str, text: str) -> Unit:
+    """Return the unit in which `edited`, a function or one that it calls, has another text. Raises `Meaningless`."""
     try:
         unit = subject.unit(edited, text)
     except Unsupported as cause:
-        return cause.construct
+        raise Meaningless(cause.construct) from None
     for name in (edited, function):
         if name in unit.unsupported:
-            return unit.unsupported[name].construct
-    return subject.generation.judge(unit, function, SIZE, False)
+            raise Meaningless(unit.unsupported[name].construct)
+    return unit
 
 
-def verdicts(subject: Example, function: str, edited: str, text: str) -> Verdicts | str:
-    """Return the verdict of each obligation of a function as `judged` sees it, or why it is not understood."""
-    found = judged(subject, function, edited, text)
-    if isinstance(found, str):
-        return found
-    if all(o.verdict is Verdict.UNSUPPORTED for o in found):
-        return found[0].reason
-    return {o.property: str(o.verdict) for o in found}
+def judged(subject: Example, function: str, edited: str, text: str) -> Iterator[tuple[str, Verdict]]:
+    """Judge a function as `prepared`: what is claimed of C and of the handler first, refinement last. Raises `Meaningless`."""
+    unit = prepared(subject, function, edited, text)
+    at = fresh(At, "at")
+    properties = claimed_of(function)
+    judge = Judge(
+        unit,
+        bound(SIZE)[function],
+        at,
+        lt(at.intid, SIZE),
+        at.lr,
+        subject.ours,
+        frozenset(p.id for p in properties),
+        TIMEOUT,
+        tell=False,
+    )
+    try:
+        judge.summarise()
+        for name in CODE:
+            yield name, judge.code(name).verdict
+        for p in properties:
+            yield p.id, judge.property(p.id, p.formula, p.repeated).verdict
+    except Unsupported as cause:
+        raise Meaningless(cause.construct) from None
+    if REFINES in subject.generation.names(function):
+        whole = subject.generation.judge(unit, function, SIZE, False)
+        yield REFINES, next(o.verdict for o in whole if o.property == REFINES)
 
 
 def outcome(subject: Example, function: str, mutant: Mutant, baseline: Verdicts) -> Outcome:
     """Judge a mutant of a function of an example, or of one that it calls."""
-    return compared(mutant, baseline, verdicts(subject, function, mutant.function, mutant.source))
+    return fate_of(mutant, baseline, judged(subject, function, mutant.function, mutant.source))
 
 
-def expected(subject: Example, function: str) -> Verdicts:
-    """Return the verdicts on a function as it is. Raises `ValueError` where it is not understood."""
-    found = verdicts(subject, function, function, subject.piece(function).text)
-    if isinstance(found, str):
-        raise ValueError(f"{function}(): {found}")
-    return found
+def expected(subject: Example, function: str) -> dict[str, Verdict]:
+    """Return the verdicts on a function as it is. Raises `Meaningless` where it is not understood."""
+    return dict(judged(subject, function, function, subject.piece(function).text))
 
 
 def campaign(subject: Example, function: str, chosen: Sequence[Mutant], jobs: int) -> list[Outcome]:
-    """Judge mutants of one function, each in a process of its own; one that runs out of time is noticed by that."""
+    """Judge mutants of one function, each in a process of its own."""
     baseline = expected(subject, function)
     tasks = [partial(outcome, subject, function, m, baseline) for m in chosen]
-    return run_all(tasks, jobs, LIMIT, lambda n, reason: Outcome(chosen[n], Fate.KILLED, ("in bounded time",), reason))
+    return run_all(tasks, jobs, LIMIT, lambda n, reason: Outcome(chosen[n], Fate.UNDECIDED, why=reason))
 
 
 def all_mutants(subject: Example, function: str) -> list[Mutant]:

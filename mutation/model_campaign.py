@@ -6,7 +6,7 @@ states are those that the properties know; no file and no loaded module changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,18 +17,20 @@ import z3
 
 import model
 from model.generation import GENERATIONS, Switches
+from model.gich import TRANSITIONS
 from proofs.model import NR_IRQS, Transition, claims, prove
 from properties.property import Property
+from vgicheck.engine.verdict import Verdict
 from vgicheck.engine.workers import run_all
 
-from .mutant import Fate, Mutant, Outcome, Verdicts, compared
+from .mutant import Fate, Meaningless, Mutant, Outcome, Verdicts, fate_of
 from .python_mutants import mutants
 
 TIMEOUT = 10.0
-"""Seconds for one question; a mutant for which a proof no longer comes in time counts as noticed."""
+"""Seconds for one question."""
 LIMIT = 300.0
 """Seconds for all obligations of one mutant."""
-MEANINGLESS = (TypeError, NameError, AttributeError, ValueError, KeyError, z3.Z3Exception)
+MEANINGLESS = (SyntaxError, TypeError, NameError, AttributeError, ValueError, KeyError, z3.Z3Exception)
 """How a mutated transition ends that is no transition: it leaves out a name, or mixes types or widths."""
 
 
@@ -42,7 +44,10 @@ class Subject:
 
 HANDLER = Subject("handler", ("vgic_maintenance_handler",))
 INIT = Subject("init", ("kvm_vgic_vcpu_init", "kvm_vgic_hyp_init", "init_hyp_mode", "kvm_vgic_init"))
+CODEC = Subject("lr", ("lr_codec",))
+HARDWARE = Subject("gich", ("gich_status", "guest_access"))
 SUBJECTS = (HANDLER, INIT)
+"""What a campaign covers; the hardware half has tests of its own."""
 
 
 def source(module: str) -> str:
@@ -63,6 +68,8 @@ def step_of(made: ModuleType, name: str) -> Callable[[Any, Switches], Any]:
     step = getattr(made, name)
     if name == "kvm_vgic_init":
         return lambda state, switches: step(state, switches, NR_IRQS)
+    if name in TRANSITIONS:
+        return lambda state, switches: step(state)
     return step  # type: ignore[no-any-return]
 
 
@@ -76,41 +83,33 @@ def mutated(subject: Subject, text: str, properties: Sequence[str] = ()) -> list
     ]
 
 
-def verdicts(subject: Subject, text: str, generation: str) -> Verdicts | str:
-    """Judge every property of a subject for one generation, or say why the text has no meaning."""
+def judged(subject: Subject, text: str) -> Iterator[tuple[str, Verdict]]:
+    """Judge every property of a subject for every generation, the reference first. Raises `Meaningless`."""
     try:
-        judged = [prove(claim, GENERATIONS[generation], TIMEOUT, False) for claim in mutated(subject, text)]
+        claimed = mutated(subject, text)
+        for generation, switches in GENERATIONS.items():
+            for claim in claimed:
+                obligation = prove(claim, switches, TIMEOUT, False)
+                yield f"{obligation.property} of {generation}", obligation.verdict
     except MEANINGLESS as cause:
-        return f"{type(cause).__name__}: {cause}"
-    return {f"{o.property} of {generation}": str(o.verdict) for o in judged}
+        raise Meaningless(f"{type(cause).__name__}: {cause}") from None
 
 
-def outcome(subject: Subject, mutant: Mutant, baseline: Mapping[str, Verdicts]) -> Outcome:
-    """Judge a mutant for the first generation of a baseline, and for the next where that one notices nothing."""
-    result = Outcome(mutant, Fate.INVALID, why="no generation was asked for")
-    for generation, expected in baseline.items():
-        result = compared(mutant, expected, verdicts(subject, mutant.source, generation))
-        if result.fate is not Fate.SURVIVED:
-            break
-    return result
+def outcome(subject: Subject, mutant: Mutant, baseline: Verdicts) -> Outcome:
+    """Judge a mutant of a subject's module."""
+    return fate_of(mutant, baseline, judged(subject, mutant.source))
 
 
-def expected(subject: Subject) -> dict[str, Verdicts]:
-    """Return the verdicts on the unmutated module, for each generation. Raises `ValueError` where it cannot be judged."""
-    found = {}
-    for generation in GENERATIONS:
-        judged = verdicts(subject, source(subject.module), generation)
-        if isinstance(judged, str):
-            raise ValueError(f"model.{subject.module}: {judged}")
-        found[generation] = judged
-    return found
+def expected(subject: Subject) -> dict[str, Verdict]:
+    """Return the verdicts on the module as it is."""
+    return dict(judged(subject, source(subject.module)))
 
 
 def campaign(subject: Subject, chosen: Sequence[Mutant], jobs: int) -> list[Outcome]:
     """Judge mutants of a subject, each in a process of its own."""
     baseline = expected(subject)
     tasks = [partial(outcome, subject, m, baseline) for m in chosen]
-    return run_all(tasks, jobs, LIMIT, lambda n, reason: Outcome(chosen[n], Fate.INVALID, why=reason))
+    return run_all(tasks, jobs, LIMIT, lambda n, reason: Outcome(chosen[n], Fate.UNDECIDED, why=reason))
 
 
 def all_mutants(subject: Subject) -> list[Mutant]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from vgicheck.engine.verdict import Verdict
+
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
@@ -28,38 +30,62 @@ class Mutant:
 
 
 class Fate(StrEnum):
-    """`killed`: a verdict differs from that of the unmutated text; `invalid`: the text has no meaning to judge."""
+    """What became of a mutant.
+
+    `killed`: a verdict differs from that on the unmutated text; `undecided`: none does, but a question was not answered in time;
+    `invalid`: the text has no meaning to judge.
+    """
 
     KILLED = "killed"
     SURVIVED = "survived"
+    UNDECIDED = "undecided"
     INVALID = "invalid"
 
 
-Verdicts = Mapping[str, str]
+Verdicts = Mapping[str, Verdict]
 """The verdict of each obligation, by a name for it."""
+
+
+class Meaningless(Exception):
+    """A mutated text that no function or transition can be made of; its text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A mutant, its fate, and the obligations whose verdict it changed; `why` says what makes it invalid."""
+    """A mutant, its fate, and the first obligation whose verdict shows it; `why` says what makes it invalid or undecided."""
 
     mutant: Mutant
     fate: Fate
-    killers: tuple[str, ...] = ()
+    killer: str = ""
     why: str = ""
 
 
-def compared(mutant: Mutant, baseline: Verdicts, verdicts: Verdicts | str) -> Outcome:
-    """Say what became of a mutant from its verdicts, or from the reason why it has none."""
-    if isinstance(verdicts, str):
-        return Outcome(mutant, Fate.INVALID, why=verdicts)
-    killers = tuple(name for name, verdict in baseline.items() if verdicts.get(name) != verdict)
-    return Outcome(mutant, Fate.KILLED if killers else Fate.SURVIVED, killers)
+def fate_of(mutant: Mutant, baseline: Verdicts, judged: Iterable[tuple[str, Verdict]]) -> Outcome:
+    """Judge a mutant, obligation by obligation, up to the first that gives it away.
+
+    A question without an answer gives nothing away, so that a slow machine makes no mutant look dead. Raising `Meaningless` is
+    the way of `judged` to say that the text cannot be judged.
+    """
+    open_ones = []
+    try:
+        for name, verdict in judged:
+            if Verdict.UNKNOWN in (verdict, baseline[name]):
+                open_ones.append(name)
+            elif verdict is not baseline[name]:
+                return Outcome(mutant, Fate.KILLED, name)
+    except Meaningless as cause:
+        return Outcome(mutant, Fate.INVALID, why=str(cause))
+    if open_ones:
+        return Outcome(mutant, Fate.UNDECIDED, why=f"no answer in time: {', '.join(open_ones)}")
+    return Outcome(mutant, Fate.SURVIVED)
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How a campaign went; mutants that are known to mean the same as the original are not among `counted`."""
+    """How a campaign went; mutants that are known to mean the same as the original are not among `counted`.
+
+    `survivors` are those that no obligation gave away, undecided ones among them.
+    """
 
     counted: int
     killed: int
@@ -77,10 +103,10 @@ def score(outcomes: Iterable[Outcome], equivalents: Mapping[str, str]) -> Score:
     """Add up outcomes; `equivalents` holds the reason for each key of a mutant that changes no meaning."""
     listed = list(outcomes)
     fates = Counter(o.fate for o in listed)
-    equivalent = [o for o in listed if o.fate is Fate.SURVIVED and o.mutant.key in equivalents]
-    survivors = tuple(o for o in listed if o.fate is Fate.SURVIVED and o.mutant.key not in equivalents)
+    alive = [o for o in listed if o.fate in (Fate.SURVIVED, Fate.UNDECIDED)]
+    survivors = tuple(o for o in alive if o.mutant.key not in equivalents)
     killed = fates[Fate.KILLED]
-    return Score(killed + len(survivors), killed, len(equivalent), fates[Fate.INVALID], survivors)
+    return Score(killed + len(survivors), killed, len(alive) - len(survivors), fates[Fate.INVALID], survivors)
 
 
 def numbered(mutants: Iterable[Mutant]) -> Iterator[Mutant]:

@@ -150,7 +150,7 @@ def prove(claim: tuple[Transition, Property], switches: Switches, timeout: float
         method=METHOD,
         bounds=transition.bounds,
         assumptions=tuple(a for _, a in taken if a is not None),
-        solvers=("z3",),
+        solvers=finding.solvers,
         seconds=finding.seconds,
         reason=finding.reason,
         queries=finding.queries,

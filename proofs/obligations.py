@@ -100,9 +100,10 @@ def unsupported(function: str, name: str, cause: Unsupported) -> Obligation:
 def _refines(judge: Judge, job: Job) -> Obligation:
     """Look for the choices of the model that the function makes, the nearest to the October 2012 code first.
 
-    A candidate that a counterexample to an earlier one refutes is not asked about again.
+    A candidate that a counterexample to an earlier one refutes is not asked about again; the last one asked about
+    survived all others' counterexamples, and its own is the one that is told.
     """
-    first: Obligation | None = None
+    nearest: Obligation | None = None
     refuted: list[Any] = []
     for switches in candidates(job.bound.function):
         transition = job.bound.transition
@@ -116,9 +117,9 @@ def _refines(judge: Judge, job: Job) -> Obligation:
         if obligation.verdict is not Verdict.REFUTED:
             return obligation
         refuted.append(counterexample)
-        first = first or obligation
-    assert first is not None
-    return first
+        nearest = replace(obligation, reason=f"{obligation.reason} (nearest: {described(switches, job.bound.function)})")
+    assert nearest is not None
+    return nearest
 
 
 def _with(transition: Any, switches: Switches) -> Any:

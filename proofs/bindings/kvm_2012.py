@@ -345,10 +345,10 @@ class Names:
             text = text.replace(f"{name}.", f"{called}{arrow}")
         return text
 
-    def pointer(self, region: str) -> bool:
-        """The pointers that the entry sets up, and its own report."""
+    def public(self, region: str) -> bool:
+        """The objects of the entry, but for the pointers that it sets up and decodes."""
         pointers = ("vgicheck_vcpu.kvm", f"{DIST}.vctrl_base", "vgicheck_running_vcpu")
-        return region in pointers or region.startswith(("vgic_vctrl_base", "vgic_node", "vgic_live_vcpu"))
+        return region.split(".")[0].split("[")[0] in (*self._OBJECTS, GICH.removesuffix("[]")) and region not in pointers
 
 
 # What makes a refutation easy to read --------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Three readings of one C text, for comparing them: interpreted on numbers, as formulas with numbers put in, and compiled.
+"""Three readings of one C text, to be compared: interpreted on numbers, as formulas with numbers put in, compiled.
 
 A vector gives numbers to lvalues of globals such as `n`, `table[3]` or `s.f[2]`; what it leaves out is 0.
 """
@@ -72,6 +72,8 @@ unsigned long __fls(unsigned long x);
 	for ((bit) = find_next_bit((addr), (size), 0); (bit) < (size); (bit) = find_next_bit((addr), (size), (bit) + 1))
 """
 HEADER = (TYPES + BITS).replace("\\\\\n", "\\\n")
+TOGETHER = 64
+"""Words of 64 bits into which numbers are put at once; Python reads longer numbers from text only on request."""
 HEADER_LINES = HEADER.count("\n")
 
 
@@ -144,7 +146,7 @@ class Symbolic:
     inputs: Arbitrary = field(init=False)
 
     def __post_init__(self) -> None:
-        feasible = Feasibility(300_000)
+        feasible = Feasibility(50_000)
 
         def constrain(region: str, key: Key, value: Any) -> None:
             if region in self.limits:
@@ -159,15 +161,14 @@ class Symbolic:
         observed = [_observed(self.summary.after, o) for o in observe]
         numbers = self._numbers(cells(self.lowered, vector))
         guards = self.summary.domain.guards
-        faults = frozenset(
-            (c.kind, c.loc.line)
-            for c in self.summary.claims
-            if _number(guards.term(guards.and_(c.path, guards.not_(c.holds))), numbers)
-        )
+        claims = self.summary.claims
+        failures = [guards.term(guards.and_(c.path, guards.not_(c.holds))) for c in claims]
+        failed = _all_numbers([*failures, guards.term(self.summary.returns)], numbers)
+        faults = frozenset((c.kind, c.loc.line) for c, f in zip(claims, failed, strict=False) if f)
         if faults:
             return Outcome((), faults)
-        assert _number(guards.term(self.summary.returns), numbers) == 1
-        return Outcome(tuple(_number(o, numbers) for o in observed))
+        assert failed[-1] == 1
+        return Outcome(tuple(_all_numbers(observed, numbers)))
 
     def _numbers(self, given: Mapping[tuple[str, Key], int]) -> list[tuple[Any, Any]]:
         """Return what to put for each cell; a symbolic key has a number once the cells that it reads have one."""
@@ -218,11 +219,15 @@ def _try_number(term: Any, numbers: Sequence[tuple[Any, Any]]) -> int | None:
     return value.as_long() if z3.is_bv_value(value) else None
 
 
-def _number(term: Any, numbers: Sequence[tuple[Any, Any]]) -> int:
-    if not isinstance(term, z3.ExprRef):
-        return int(term)
-    value = z3.simplify(z3.substitute(term, *numbers))
-    if z3.is_true(value) or z3.is_false(value):
-        return int(z3.is_true(value))
-    assert z3.is_bv_value(value), value
-    return value.as_long()
+def _all_numbers(terms: Sequence[Any], numbers: Sequence[tuple[Any, Any]]) -> list[int]:
+    """Put numbers into many terms, several at once: what they share is worked out once."""
+    words = [z3.If(t, z3.BitVecVal(1, 64), z3.BitVecVal(0, 64)) if z3.is_bool(t) else t for t in terms if z3.is_expr(t)]
+    found: list[int] = []
+    for first in range(0, len(words), TOGETHER):
+        some = words[first : first + TOGETHER]
+        whole = z3.simplify(z3.substitute(z3.Concat(*some, z3.BitVecVal(0, 64)), *numbers))
+        assert z3.is_bv_value(whole), whole
+        value = whole.as_long()
+        found += [value >> 64 * (len(some) - i) & (1 << 64) - 1 for i in range(len(some))]
+    values = iter(found)
+    return [next(values) if z3.is_expr(t) else int(t) for t in terms]

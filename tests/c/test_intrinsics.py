@@ -1,13 +1,15 @@
 """The functions whose meaning is given in Python: bits, devices, claims and assumptions."""
 
+# ruff: noqa: E501  (tables of C, a row each)
+
 from __future__ import annotations
 
 import random
 
 import pytest
 import z3
-from tests.c.readings import Outcome, Symbolic, compiled, plain, program
 
+from tests.c.readings import Outcome, Symbolic, compiled, plain, program
 from vgicheck.c.intrinsics import INTRINSICS
 from vgicheck.c.ir import Unsupported
 from vgicheck.c.memory import Arbitrary, Given

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
-from tests.c.readings import Symbolic, Vector, compiled, plain, program
 
+from tests.c.readings import Symbolic, Vector, compiled, plain, program
 from vgicheck.c.ir import Program
 from vgicheck.c.native import available
 
@@ -31,7 +31,8 @@ INPUTS = [f"{side}_{t}" for side in "ab" for t in WIDTHS] + ["choice"]
 def number(random_: random.Random, kind: str) -> int:
     """A number of a type, as unsigned bits; edges are as likely as anything else."""
     bits = WIDTHS[kind]
-    edges = [0, 1, (1 << bits) - 1, 1 << bits - 1, (1 << bits - 1) - 1, (1 << bits - 1) + 1, min(31, bits), 32, 33, 63, 64]
+    half = 1 << bits - 1
+    edges = [0, 1, 2 * half - 1, half, half - 1, half + 1, min(31, bits), 32, 33, 63, 64]
     return random_.choice([random_.choice(edges), random_.getrandbits(bits), random_.getrandbits(5)]) & (1 << bits) - 1
 
 
@@ -110,7 +111,7 @@ def seed() -> int:
 
 
 def test_total_operators_read_symbolically_as_on_numbers(seed: int) -> None:
-    """Every operator that is defined everywhere gives, as a formula, what it gives on numbers, for each pair of types."""
+    """Every operator that is defined everywhere gives as a formula what it gives on numbers, for all pairs of types."""
     lines = list(total_lines())
     observe = [line.output for line in lines]
     lowered = program(total_text(lines))
@@ -173,7 +174,7 @@ def partial_cases() -> list[tuple[str, str, str, str]]:
 
 
 def partial_text() -> str:
-    """An entry of four lines for each case, and a function that calls one of them; `o` is the value, `c` the compound assignment's."""
+    """An entry for each case, and a function that calls one; `o` is the value, `c` that of the compound assignment."""
     cases = partial_cases()
     entries = "".join(
         f"void {name}(void)\n{{\n{left} x = a_{left}; o = x {op} b_{right}; x {op}= b_{right}; c = x;\n}}\n"
@@ -198,7 +199,7 @@ def partial_program() -> Program:
 
 
 def test_undefined_operands_are_claimed(partial_program: Program, seed: int) -> None:
-    """Shifts by no amount below the width, division by zero and of the least number by -1 are claimed, and nothing else is."""
+    """Shifts by the width or more, division by zero and of the least number by -1 are claimed, nothing else is."""
     random_ = random.Random(seed + 10)
     wrong = []
     for entry, op, left, right in partial_cases():

@@ -1,4 +1,4 @@
-"""Putting a unit together from stubs, pieces and entries: every line keeps its place, and a bad piece spoils no other."""
+"""A unit put together from stubs, pieces and entries: every line keeps its place, a bad piece spoils no other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ STUB = Stub("stub.h", "typedef unsigned int u32;\n#define LIMIT 4\nint helper(in
 ENTRIES = Stub(
     "entry.h",
     "struct entry { int argument, result; } vgicheck_entry;\n"
-    "#ifdef VGICHECK_FUNCTION_good\nvoid entry_good(void)\n{\n\tVGICHECK_RESULT_good good(vgicheck_entry.argument);\n}\n#endif\n"
+    "#ifdef VGICHECK_FUNCTION_good\nvoid entry_good(void)\n{\n"
+    "\tVGICHECK_RESULT_good good(vgicheck_entry.argument);\n}\n#endif\n"
     "#ifdef VGICHECK_FUNCTION_other\nvoid entry_other(void)\n{\n\tVGICHECK_RESULT_other other();\n}\n#endif",
 )
 
@@ -103,7 +104,8 @@ def test_stubs_that_do_not_fit_are_an_error() -> None:
 
 def test_hostile_pieces_end_in_refusals() -> None:
     """Unbalanced, empty and redefined pieces are refused without an exception, and a good function stays."""
-    for text in ("static void other(void)\n{\n\tif (", "", "}", "int good(int x) { return 1; }", "#if 1\nvoid other(void) { }"):
+    unfinished, twice = "static void other(void)\n{\n\tif (", "int good(int x) { return 1; }"
+    for text in (unfinished, "", "}", twice, "#if 1\nvoid other(void) { }"):
         try:
             unit = assembled(GOOD, function("other", text, 40))
         except Unsupported as refused:

@@ -1,5 +1,7 @@
 """Whole C functions mean the same interpreted, as formulas and compiled; what goes wrong in them is claimed on its line."""
 
+# ruff: noqa: E501  (tables of C, a row each)
+
 from __future__ import annotations
 
 import random
@@ -8,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from tests.c.readings import Outcome, Symbolic, Vector, compiled, plain, program
 
+from tests.c.readings import Outcome, Symbolic, Vector, compiled, plain, program
 from vgicheck.c.ir import Unsupported
 from vgicheck.c.native import available
 
@@ -71,6 +73,7 @@ CASES = {
     "nested if": Case("if (a) { if (b) o = 1; else o = 2; } else if (b > 5) o = 3; q = o * 2;"),
     "conditional operators": Case("o = a && b || n > 3; q = a ? b ? 1 : 2 : n; if (!(a || b) && ++n) q = n;"),
     "comma and nested assignment": Case("o = q = a + 1, b = o++ + q--; a = (b, o);"),
+    "first touched under a condition": Case("if (a) { if (b) table[w & 7] = 5; else table[7] = 6; table[7] = 9; }"),
     "early return": Case("o = 1; if (a == 0) return; o = 2; if (b == 0) return; o = 3;"),
     "goto error path": Case(
         "o = -1; if (a == 0) goto out; q = 1; if (b == 0) goto undo; o = 0; goto out; undo: q = 0; out: w++;"
@@ -405,6 +408,7 @@ class Writer:
         self.writable: list[str] = []
         self.names = 0
         self.depth = 0
+        self.pure = True
 
     def number(self) -> str:
         return str(self.random.choice([0, 1, 2, 3, 7, 8, 31, 255, 256, 65535, 0x7FFFFFFF, self.random.getrandbits(16)]))
@@ -418,6 +422,10 @@ class Writer:
         if kind == 2 and self.writable:
             return self.random.choice(self.writable)
         return self.random.choice(self.SCALARS)
+
+    def target(self) -> str:
+        """A place to write to: functions write to their own locals only, as C leaves the order of operands open."""
+        return self.random.choice(self.writable) if self.pure else self.place()
 
     def index(self) -> str:
         return self.random.choice([*self.counters, self.random.choice(self.SCALARS[:6]), self.number()])
@@ -476,7 +484,7 @@ class Writer:
         kind = self.random.randrange(14 if room > 0 else 6)
         if kind < 4:
             op = self.random.choice(["=", "=", "=", "+=", "-=", "^=", "|=", "*="])
-            return f"{self.place()} {op} {self.expression()};\n"
+            return f"{self.target()} {op} {self.expression()};\n"
         if kind == 4:
             name = self.name()
             text = f"{self.random.choice(['int', 'u8', 's16', 'u64', 'u32'])} {name} = {self.expression()};\n"
@@ -486,6 +494,8 @@ class Writer:
         if kind == 5:
             if self.depth and self.random.random() < 0.5:
                 return f"if ({self.expression(1)}) {self.random.choice(['break', 'continue'])};\n"
+            if self.pure:
+                return ""
             return f"bump({self.random.choice(['&o', '&table[' + self.index() + ' & 7]', '(w ? &a : &q)'])});\n"
         if kind < 10:
             tail = f"else {self.block(room)}" if self.random.random() < 0.5 else ""
@@ -507,7 +517,7 @@ class Writer:
             body = "".join(self.statement(1) for _ in range(2)).replace("return{}", "return x")
             text += f"static int f{n}(int x, u32 y) {{\n{body}return {self.expression()};\n}}\n"
             self.functions.append(f"f{n}")
-        self.locals, self.writable = [], []
+        self.locals, self.writable, self.pure = [], [], False
         body = "".join(self.statement(2) for _ in range(4)).replace("return{}", "return")
         return f"{text}void entry(void)\n{{\n{body}}}\n"
 
@@ -520,15 +530,23 @@ def random_programs(seed: int, count: int) -> Iterator[tuple[str, Sequence[Vecto
         yield text, vectors(random_, {}, 2)
 
 
+@pytest.mark.slow
 def test_random_programs_read_alike(seed: int) -> None:
     """Random programs give as formulas what they give interpreted."""
-    for text, chosen in random_programs(seed, 150):
+    refused = 0
+    for text, chosen in random_programs(seed, 160):
         lowered = program(DECLARATIONS + text)
-        symbolic = Symbolic(lowered, "entry")
+        try:
+            symbolic = Symbolic(lowered, "entry")
+        except Unsupported as limit:
+            assert "outgrow the limit" in limit.construct
+            refused += 1
+            continue
         for vector in chosen:
             expected = plain(lowered, "entry", vector, OBSERVE)
             assert not expected.faults
             assert difference(symbolic.at(vector, OBSERVE), expected, vector) == "", text
+    assert refused < 10
 
 
 @needs_native
@@ -567,8 +585,6 @@ LOOPS = {
     "64 bits": "u64 m = wide; int i = 0; while (m) { if (m & 1) clear_bit(i, found); i++; m >>= 1; }",
     "pointer walk": "int *p = table, i; for (i = 0; i < 8; i++, p++) if (*p == n) *p = a;",
     "goto": "int i = 0; again: if (i < n) { if (test_bit(i, bits)) clear_bit(i, found); i++; goto again; }",
-    "search from the last": "int i = -1; while ((i = find_next_bit(bits, n, i + 1)) < n) clear_bit(i, found);",
-    "search and clear": "int i; while ((i = find_first_bit(bits, n)) < n) { clear_bit(i, bits); clear_bit(i, found); }",
 }  # fmt: skip
 
 

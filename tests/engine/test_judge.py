@@ -60,7 +60,7 @@ def test_a_limit_that_is_reached_is_unknown() -> None:
 
 
 def test_a_premise_that_nothing_satisfies_is_vacuous() -> None:
-    """A proof of a part that speaks of no state at all shows nothing, be its premise impossible or excluded by assumptions."""
+    """A part that speaks of no state shows nothing, be its premise impossible or excluded by assumptions."""
     impossible = Part("never", z3.And(A == 1, A == 2), B == 3)
     assert judge([HOLDS, impossible], [], 5).verdict is Verdict.VACUOUS
     assert judge([HOLDS], [z3.UGT(A, 10)], 5).verdict is Verdict.VACUOUS

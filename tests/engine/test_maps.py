@@ -133,9 +133,9 @@ def test_joins_of_several_are_those_of_dictionaries(seed: int, size: int) -> Non
 def test_maps_of_different_origin_are_told_apart() -> None:
     """Merging maps that share nothing reads each through its own base."""
     merged = Map.constant(3, width=8).merged(FLAGS[0], Map.of({1: 5}, 4, width=8))
-    assert [
-        z3.simplify(z3.substitute(merged[k], (FLAGS[0], z3.BoolVal(v)))).as_long() for k in (0, 1) for v in (True, False)
-    ] == [3, 4, 3, 5]
+    for key, values in ((0, (3, 4)), (1, (3, 5))):
+        for flag, expected in zip((True, False), values, strict=True):
+            assert z3.simplify(z3.substitute(merged[key], (FLAGS[0], z3.BoolVal(flag)))).as_long() == expected
 
 
 def test_plain_maps_stay_plain() -> None:

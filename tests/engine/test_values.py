@@ -117,7 +117,7 @@ def test_records_are_chosen_and_compared_field_by_field() -> None:
     chosen = ite(P, record(X, True), record(9, Q))
     for x, p, q in itertools.product((3, 9), (False, True), (False, True)):
         expected = record(x, True) if p else record(9, q)
-        assert mapped(lambda part: number(part, x, p=p, q=q), chosen) == expected  # noqa: B023
+        assert mapped(lambda part: number(part, x, p=p, q=q), chosen) == expected
         assert number(same(chosen, record(9, False)), x, p=p, q=q) == (expected == record(9, False))
 
 

@@ -119,8 +119,8 @@ class Words(Protocol):
     def spoken(self, text: str) -> str:
         """Return a text with the objects of the entry called as the source calls them."""
 
-    def pointer(self, region: str) -> bool:
-        """Say whether a region holds pointers that the entry sets up, and reports on afterwards."""
+    def public(self, region: str) -> bool:
+        """Say whether a region is state that others see, and no pointer that the entry sets up and reports on."""
 
 
 @dataclass(frozen=True, slots=True)

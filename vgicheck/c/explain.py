@@ -38,7 +38,8 @@ def untouched(summary: Summary) -> Memory:
 
 
 def explained(
-    run: Plain, words: Words, broken: Failure, at: Any, depends: Callable[[Plain, str], bool]
+    run: Plain, words: Words, broken: Failure, at: Any, depends: Callable[[Plain], bool],
+    fails: Callable[[Any], bool],
 ) -> Run:
     """Return the story of a run in which a property fails.
 
@@ -47,7 +48,7 @@ def explained(
     """
     sentence, loc = broken
     changed = _changes(run, words)
-    matters = [cell for cell in changed if loc is None and depends(_with_unknown(run, cell), sentence)]
+    matters = [cell for cell in changed if loc is None and depends(_with_unknown(run, cell))]
     ours = run.evaluator.ours
     wrote = [line for cell, line in run.evaluator.wrote.items() if cell in matters and line.file not in ours]
     source = [step for step in run.evaluator.trace if step.file not in ours]
@@ -59,12 +60,21 @@ def explained(
             for (region, key), value in sorted(run.given.cells.items(), key=lambda item: words.name(*item[0]))
             if value
         ),
-        indices=tuple(Value(f.name, str(getattr(at, f.name))) for f in fields(at)),
+        indices=_indices(at, fails) if loc is None else (),
         changes=_told(changed, matters, words),
         fault=Location(fault.file, fault.line) if fault else None,
         path=_lines(source),
         returned=run.end.returns == TRUE,
         replayed=("python",),
+    )
+
+
+def _indices(at: Any, fails: Callable[[Any], bool]) -> tuple[Value, ...]:
+    """Return the arbitrary indices that matter: with another value of it the sentence would not fail."""
+    return tuple(
+        Value(f.name, str(getattr(at, f.name)))
+        for f in fields(at)
+        if not fails(replace(at, **{f.name: getattr(at, f.name) ^ 1}))
     )
 
 
@@ -110,7 +120,7 @@ def _changes(run: Plain, words: Words) -> dict[tuple[str, Key], tuple[int, int]]
     changed = {}
     for name in sorted(run.end.after.written):
         region = run.end.after.regions.get(name)
-        if region is None or words.pointer(name):
+        if region is None or not words.public(name):
             continue
         before = run.start.regions.get(name, region.base())
         for _, key, _ in region.written():

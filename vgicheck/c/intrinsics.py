@@ -71,7 +71,8 @@ def _write_bit(e: Evaluator, state: State, place: Place, position: Any, value: A
     bit = 1 << (position % WORD) if plain else z3.BitVecVal(1, WORD) << (position & (WORD - 1))
     key = () if _scalar(place) else (*place.key[:-1], index)
     region = state.memory.region(place)
-    old = e.domain.convert(e.settled(region[key], state, loc), place.type, U32)
+    # One term, not alternatives: what 64 conditional writes leave of a word must stay one chain of choices.
+    old = e.domain.word(e.domain.convert(e.settled(region[key], state, loc), place.type, U32), WORD)
     raised = e.domain.binary("|", old, bit, U32, U32)
     cleared = e.domain.binary("&", old, ~bit & 0xFFFFFFFF if plain else ~bit, U32, U32)
     new = e.domain.choose(value, raised, cleared)

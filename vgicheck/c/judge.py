@@ -15,7 +15,7 @@ import z3
 from ..engine.judge import Finding, PartLike, Witnesses, judge
 from ..engine.maps import Key, Map, MapOf
 from ..engine.solve import Feasibility
-from ..engine.values import and_, fresh, iff, is_symbolic, mapped, same
+from ..engine.values import and_, not_, or_, fresh, iff, is_symbolic, mapped, same
 from ..engine.verdict import Assumption, Obligation, Verdict
 from .binding import Bound, Invariant, View
 from .explain import Plain, explained, untouched
@@ -142,9 +142,11 @@ class Judge:
         """
 
         def parts(before: View, after: View, at: Any) -> Sequence[PartLike]:
-            wanted, found = transition(before.state(self.bound.abstract)), after.state(self.bound.abstract)
+            wanted = transition(before.state(self.bound.abstract))
+            modelled = View(after.memory)
+            found = modelled.state(self.bound.abstract)
             equal = [Sentence(what, True, holds) for what, holds in differences(wanted, found, at)]
-            known = {region for region, _ in after.read}
+            known = {region for region, _ in modelled.read}
             return [*equal, *self._frame(before, after, known, at)]
 
         obligation = self._judged(Question(name, parts, frozenset({name})))
@@ -164,9 +166,12 @@ class Judge:
         ]
 
     def _frame(self, before: View, after: View, known: set[str], at: Any) -> Iterator[Sentence]:
-        """Yield, for each region that was written and of which the model knows nothing, that it is unchanged."""
+        """Yield, for each region that was written and of which the model knows nothing, that it is unchanged.
+
+        What the source itself declares is private to it, and locks have a property of their own.
+        """
         for region in sorted(self._summary.after.written - known):
-            if self.bound.words.pointer(region) or ":" in region:
+            if not self.bound.words.public(region) or region.endswith(LOCK_FIELDS):
                 continue
             place = self._summary.after.layout.kinds[region]
             dimensions = region.count("[]")
@@ -190,7 +195,7 @@ class Judge:
             for p in question.parts(before, after, self.at)
         ]
         parts += self._claims(summary.claims, question.kinds)
-        parts = parts or [Sentence(CODE.get(question.name, question.name), returns, True)]
+        parts = parts or [Sentence(CODE.get(question.name, question.name), True, True)]
         prefer = self.bound.prefer(self._start.state(self.bound.abstract), self.at)
         assumptions = [self.limits, *(fact for i, fact in self._facts if question.name not in i.exempt)]
         exempted = frozenset(i.region for i in self.bound.invariants if question.name in i.exempt)
@@ -212,7 +217,7 @@ class Judge:
             verdict,
             method=METHOD,
             assumptions=tuple(assumed),
-            solvers=("z3",),
+            solvers=finding.solvers,
             seconds=finding.seconds,
             reason=reason,
             queries=finding.queries,
@@ -235,8 +240,8 @@ class Judge:
         return [
             Sentence(
                 self.bound.words.spoken(text),
-                g.term(g.any(c.path for c in same_line)),
-                g.term(g.not_(g.any(g.and_(c.path, g.not_(c.holds)) for c in same_line))),
+                True,
+                and_(*(or_(not_(g.term(c.path)), g.term(c.holds)) for c in same_line)),
             )
             for (_, text), same_line in gathered.items()
         ]
@@ -258,7 +263,15 @@ class Judge:
         obligation.replay = recorded(run, self.bound.entry, 2 if question.repeated else 1, question.kinds)
         if not self.tell:
             return obligation
-        story = explained(run, self.bound.words, broken, at, lambda other, what: self._depends(question, other, at, what))
+        sentence, _ = broken
+
+        def depends(other: Plain) -> bool:
+            return self._depends(question, other, at, sentence)
+
+        def fails(elsewhere: Any) -> bool:
+            return self._fails(question, run, elsewhere, sentence)
+
+        story = explained(run, self.bound.words, broken, at, depends, fails)
         obligation.run, obligation.location = story, story.fault
         return obligation
 
@@ -297,6 +310,11 @@ class Judge:
         parts = question.parts(View(run.start), View(run.end.after), at)
         conclusions = [p.conclusion for p in parts if p.sentence == sentence]
         return any(is_symbolic(c) and not _decided(c) for c in conclusions)
+
+    def _fails(self, question: Question, run: Plain, at: Any, sentence: str) -> bool:
+        """Say whether a sentence fails in a plain run at some indices."""
+        parts = question.parts(View(run.start), View(run.end.after), at)
+        return any(p.sentence == sentence and p.premise is True and p.conclusion is False for p in parts)
 
     def _breaking(self, question: Question, cells: Cells, at: Any) -> Plain | None:
         """Run plain cells; return the run if the property fails there, on a state that satisfies what is assumed."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import z3
@@ -397,7 +398,8 @@ class Evaluator:
             raise Unsupported("difference of two pointers")
         right_type = type_of(expr.right)
         assert isinstance(right_type, Int)
-        offset = self._index(state, right, right_type, expr.loc)
+        # Addresses wrap at 32 bits, as the kernel's flags define; whether one is followed is another question.
+        offset = self.domain.convert(right, right_type, INDEX)
         if expr.op == "-":
             offset = self.domain.unary("-", offset, INDEX)
         return self.domain.each(left, lambda pointer: self._moved(pointer, offset, kind), state.path)
@@ -449,8 +451,8 @@ class Evaluator:
             if a.object != b.object:
                 return FALSE
             if [type(s) is str and s for s in a.path] != [type(s) is str and s for s in b.path]:
-                offsets = (self.layout.offset(p, self.domain) for p in (a, b))
-                return self.domain.compare("==", *offsets, INDEX)
+                x, y = (self.layout.offset(p, self.domain) for p in (a, b))
+                return self.domain.compare("==", x, y, INDEX)
             return g.all(
                 (TRUE if x == y else FALSE)
                 if isinstance(x, str) or isinstance(y, str)
@@ -536,11 +538,11 @@ class Evaluator:
             value = self._located(loc, state.memory.load, address)
             found = self.layout.place(address).type
             if isinstance(kind, Int) and isinstance(found, Int) and found.signed != kind.signed:
-                value = self.domain.each(value, lambda v, found=found: self._resigned(v, found, kind))
+                value = self.domain.each(value, partial(self._resigned, found, kind))
             loaded.append((guard, value))
         return self.domain.choice(loaded) if loaded else 0
 
-    def _resigned(self, value: Any, source: Int, target: CType) -> Any:
+    def _resigned(self, source: Int, target: CType, value: Any) -> Any:
         return value if isinstance(value, Uninitialised) else self.domain.convert(value, source, target)
 
     def _write(self, state: State, lvalue: LValue, value: Any, kind: CType, loc: Loc) -> None:
@@ -639,6 +641,20 @@ class Evaluator:
         return self.call(pointer.name, state, args, loc)[0]
 
 
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """A loop that is being run: what waits, by the values of its control variables.
+
+    A state waits at the head, or, while it looks for a bit, at the end of a block that asks about it: its key then ends
+    with that block's number.
+    """
+
+    loop: Loop
+    control: tuple[str, ...]
+    taken: Mapping[str, bool]
+    ready: dict[tuple[Any, ...], list[State]] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class _Run:
     """One activation of a function: the states that wait at each block."""
@@ -647,6 +663,7 @@ class _Run:
     function: Function
     shape: Shape
     exits: list[tuple[State, Any]]
+    open: list[_Scope] = field(default_factory=list)
 
     def from_entry(self, state: State) -> None:
         """Run from the entry until nothing waits."""
@@ -678,6 +695,13 @@ class _Run:
                 raise Unsupported(cause.construct, cause.loc or instruction.loc) from None
             if state.path == FALSE:
                 return
+        if not self._waits(block, state):
+            self._leave(block, state, waiting)
+
+    def _leave(self, block: int, state: State, waiting: dict[int, list[State]]) -> None:
+        """Take the end of a block: to the next, to either of two, or out of the function."""
+        e = self.evaluator
+        body = self.function.blocks[block]
         match body.terminator:
             case Goto(target):
                 waiting.setdefault(target, []).append(state)
@@ -706,57 +730,97 @@ class _Run:
     def _loop(self, loop: Loop, waiting: dict[int, list[State]]) -> None:
         """Run a loop to its end: one iteration for each value of its control variables, joined states each."""
         control, descending, taken = self.evaluator.plan(self.function, loop)
-        ready: dict[tuple[Any, ...], list[State]] = {}
+        scope = _Scope(loop, control, taken)
         for entering in waiting.pop(loop.head):
             for state in self._told_apart(entering, [n for n in control if n not in taken]):
-                self._sort_in(state, control, ready, taken)
-        members = set(loop.blocks)
+                self._sort_in(state, scope)
+        self.open.append(scope)
         rounds = blind = 0
-        while ready:
-            key = (max if descending else min)(ready)
-            state = self.evaluator.join(ready.pop(key))
-            if rounds and not self._goes_on(state):
-                continue
-            rounds += 1
-            blind += all(kind == "other" for _, kind in key) and state.path != TRUE
-            if rounds > MOST_ITERATIONS:
-                raise Unsupported(f"a loop of more than {MOST_ITERATIONS} iterations", self._loc_of(loop.head))
-            if blind > MOST_BLIND_ITERATIONS:
-                what = f"a loop that {MOST_BLIND_ITERATIONS} iterations with no known control variable do not bound"
-                raise Unsupported(what, self._loc_of(loop.head))
-            pending = self._next_bit(state, control, ready, taken)
-            if pending is None:
-                continue
-            inner: dict[int, list[State]] = {loop.head: [pending]}
-            self._block(loop.head, self.evaluator.join(inner.pop(loop.head)), inner)
+        while scope.ready:
+            key = (max if descending else min)(scope.ready)
+            state = self.evaluator.join(scope.ready.pop(key))
+            inner: dict[int, list[State]] = {}
+            if key and key[-1][1] == "block":
+                self._resume(key[-1][0], state, scope, inner)
+            else:
+                if rounds and not self._goes_on(state):
+                    continue
+                rounds += 1
+                blind += all(kind == "other" for _, kind in key) and state.path != TRUE
+                self._bounded(loop, rounds, blind)
+                pending = self._next_bit(state, scope)
+                if pending is None:
+                    continue
+                self._block(loop.head, pending, inner)
             back = inner.pop(loop.head, [])
             self._region([b for b in loop.blocks if b != loop.head], inner, loop.head)
             back += inner.pop(loop.head, [])
             for block, states in inner.items():
-                assert block not in members
                 waiting.setdefault(block, []).extend(states)
             for s in back:
-                self._sort_in(s, control, ready, taken)
+                self._sort_in(s, scope)
+        self.open.pop()
+
+    def _bounded(self, loop: Loop, rounds: int, blind: int) -> None:
+        if rounds > MOST_ITERATIONS:
+            raise Unsupported(f"a loop of more than {MOST_ITERATIONS} iterations", self._loc_of(loop.head))
+        if blind > MOST_BLIND_ITERATIONS:
+            what = f"a loop that {MOST_BLIND_ITERATIONS} iterations with no known control variable do not bound"
+            raise Unsupported(what, self._loc_of(loop.head))
+
+    def _waits(self, block: int, state: State) -> bool:
+        """Let a state that asks about a bit search wait until the bits before have been looked at, if it is in a loop."""
+        name = self._asked(block, state) if self.open and block in self.open[-1].loop.blocks else None
+        if name is None:
+            return False
+        key = (_key_part(state.locals[name]), (block, "block"))
+        self.open[-1].ready.setdefault(key, []).append(state)
+        return True
+
+    def _asked(self, block: int, state: State) -> str | None:
+        """Return the bit search, not yet resolved, that the branch at the end of a block asks about."""
+        terminator = self.function.blocks[block].terminator
+        if not isinstance(terminator, Branch):
+            return None
+        return next((n for n in _names(terminator.condition) if isinstance(state.locals.get(n), Search)), None)
+
+    def _resume(self, block: int, state: State, scope: _Scope, waiting: dict[int, list[State]]) -> None:
+        """Look at one more bit for a state that waits at the end of a block."""
+        name = self._asked(block, state)
+        assert name is not None
+        found, later = self._stepped(state, name)
+        if later is not None:
+            self._waits(block, later)
+        if found is not None:
+            self._leave(block, found, waiting)
+
+    def _stepped(self, state: State, name: str) -> tuple[State | None, State | None]:
+        """Look at one bit: return the state in which it, or the end, is found, and the one that looks further."""
+        e, search = self.evaluator, state.locals[name]
+        inside = e.domain.compare("<", search.start, search.size, search.type)
+        if inside == FALSE or not e.feasible(e.guards.term(inside)):
+            state.locals[name] = search.size
+            return state, None
+        hit = e.guards.and_(inside, e.domain.search_hit(search))
+        later = state.fork(e.guards.and_(state.path, e.guards.not_(hit)))
+        later.locals[name] = search.moved(search.start + 1)
+        state.path = e.guards.and_(state.path, hit)
+        state.locals[name] = search.start
+        return (state if state.path != FALSE else None), (later if later.path != FALSE else None)
 
     def _goes_on(self, state: State) -> bool:
         """Drop an iteration that nothing can reach. Plain paths cost nothing; others ask the solver."""
         condition = self.evaluator.guards.term(state.path)
         return condition is True or self.evaluator.feasible(condition)
 
-    def _sort_in(
-        self,
-        state: State,
-        control: Sequence[str],
-        ready: dict[tuple[Any, ...], list[State]],
-        taken: Mapping[str, bool],
-    ) -> None:
+    def _sort_in(self, state: State, scope: _Scope) -> None:
         """Put a state that reaches the head with those that have the same values in the control variables."""
         split = [state]
-        for name in control:
+        for name in scope.control:
             split = [part for s in split for part in self._split(s, name)]
         for s in split:
-            key = tuple(self._key_part(s, name, taken) for name in control)
-            ready.setdefault(key, []).append(s)
+            key = tuple(self._key_part(s, name, scope.taken) for name in scope.control)
+            scope.ready.setdefault(key, []).append(s)
 
     def _key_part(self, state: State, name: str, taken: Mapping[str, bool]) -> tuple[int, str]:
         value = state.locals.get(name)
@@ -769,8 +833,8 @@ class _Run:
         """Split a state by the values of the first variable that is a term of few values, all of them small."""
         e = self.evaluator
         for name in names:
-            value = state.locals.get(name)
-            if not isinstance(value, z3.ExprRef):
+            value, kind = state.locals.get(name), self.function.locals[name]
+            if not isinstance(value, z3.ExprRef) or not isinstance(kind, Int):
                 continue
             outside = z3.Or(value < SMALLEST, value > LARGEST)
             reached: Any = True
@@ -785,7 +849,7 @@ class _Run:
                 hit = rest if v == possible[-1] else e.guards.and_(rest, e.guards.of(value == v))
                 rest = e.guards.and_(rest, e.guards.not_(hit))
                 part = state.fork(hit)
-                part.locals[name] = wrap(v, self.function.locals[name])
+                part.locals[name] = wrap(v, kind)
                 parts.append(part)
             return parts
         return [state]
@@ -804,47 +868,20 @@ class _Run:
                 parts.append(part)
         return parts
 
-    def _next_bit(
-        self,
-        state: State,
-        control: Sequence[str],
-        ready: dict[tuple[Any, ...], list[State]],
-        taken: Mapping[str, bool],
-    ) -> State | None:
+    def _next_bit(self, state: State, scope: _Scope) -> State | None:
         """Take a bit search one bit further; return the state in which the bit, or the end, is found."""
-        for n, from_top in taken.items():
+        for n, from_top in scope.taken.items():
             if isinstance(state.locals.get(n), z3.ExprRef):
-                return self._next_of_word(state, n, from_top, control, ready, taken)
-        name = next((n for n in control if isinstance(state.locals.get(n), Search)), None)
+                return self._next_of_word(state, n, from_top, scope)
+        name = next((n for n in scope.control if isinstance(state.locals.get(n), Search)), None)
         if name is None:
             return state
-        e, search = self.evaluator, state.locals[name]
-        inside = e.domain.compare("<", search.start, search.size, search.type)
-        if inside == FALSE or not e.feasible(e.guards.term(inside)):
-            state.locals[name] = search.size
-            return state
-        found = e.guards.and_(inside, e.domain.search_hit(search))
-        rest = e.guards.and_(state.path, e.guards.not_(found))
-        if rest != FALSE:
-            later = state.fork(rest)
-            later.locals[name] = search.moved(search.start + 1)
-            self._sort_in(later, control, ready, taken)
-        path = e.guards.and_(state.path, found)
-        if path == FALSE:
-            return None
-        state.path = path
-        state.locals[name] = search.start
-        return state
+        found, later = self._stepped(state, name)
+        if later is not None:
+            self._sort_in(later, scope)
+        return found
 
-    def _next_of_word(
-        self,
-        state: State,
-        name: str,
-        from_top: bool,
-        control: Sequence[str],
-        ready: dict[tuple[Any, ...], list[State]],
-        taken: Mapping[str, bool],
-    ) -> State | None:
+    def _next_of_word(self, state: State, name: str, from_top: bool, scope: _Scope) -> State | None:
         """Look at the first bit of a word that is not known to be 0; return the state in which it is set."""
         e, value = self.evaluator, state.locals[name]
         bits = value.size()
@@ -860,7 +897,7 @@ class _Run:
                 later.locals[name] = 0
             else:
                 later.locals[name] = (with_beginning if from_top else with_ending)(value, count + 1, 0)
-            self._sort_in(later, control, ready, taken)
+            self._sort_in(later, scope)
         state.path = e.guards.and_(state.path, hit)
         if state.path == FALSE:
             return None

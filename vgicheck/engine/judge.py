@@ -39,6 +39,7 @@ class Finding:
     model: Any = None
     reason: str = ""
     queries: tuple[Query, ...] = ()
+    solvers: tuple[str, ...] = ("z3",)
 
 
 @dataclass(slots=True)
@@ -75,10 +76,12 @@ def judge(
     `witnesses` may be shared by obligations that have the same assumptions; `split` is as for `solve.ask`.
     """
     seconds, queries, unknown = 0.0, [], ""
+    solvers: dict[str, None] = {"z3": None}
     for number, part in enumerate(parts):
         goal = and_(part.premise, not_(part.conclusion))
         question, answer = _asked(goal, assumptions, timeout, split)
         seconds += answer.seconds
+        solvers[answer.solver] = None
         if keep_queries and is_symbolic(goal):
             queries.append(Query(f"{number}", smtlib(question), answer.result))
         if answer.result == "sat":
@@ -93,7 +96,7 @@ def judge(
         if not witnesses.has(part.premise, assumptions, timeout):
             reason = f"{part.sentence}: nothing satisfies the premise"
             return Finding(Verdict.VACUOUS, seconds, reason=reason, queries=tuple(queries))
-    return Finding(Verdict.PROVED, seconds, queries=tuple(queries))
+    return Finding(Verdict.PROVED, seconds, queries=tuple(queries), solvers=tuple(solvers))
 
 
 def _asked(goal: Any, assumptions: Sequence[Any], timeout: float, split: Any) -> tuple[list[Any], Answer]:

@@ -283,7 +283,7 @@ def _alike(a: object, b: object) -> bool:
     if a is b:
         return True
     if is_symbolic(a) or is_symbolic(b):
-        return is_symbolic(a) and is_symbolic(b) and a.eq(b)  # type: ignore[attr-defined, no-any-return]
+        return is_symbolic(a) and is_symbolic(b) and a.eq(b)  # type: ignore[attr-defined]
     return type(a) is type(b) and a == b
 
 

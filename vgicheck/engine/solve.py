@@ -18,26 +18,33 @@ class Answer:
     seconds: float
     model: Any = None
     reason: str = ""
+    solver: str = "z3"
 
 
 QUICK = 100_000
 """Solver's steps for a question that is likely to have an easy answer: steps, not seconds, so that every run is the same."""
+PIECE = 15_000_000
+"""Solver's steps, about three seconds, for the first try at a question."""
 
 
 def ask(assertions: Sequence[Any], timeout: float, split: Any = None, effort: int = 0) -> Answer:
     """Ask Z3 whether the assertions hold together. `timeout` is in seconds, `effort` in the solver's own steps, 0 for no limit.
 
-    `split` is a word of few bits: a question whose first assertion depends on it is asked for each of its values, which
-    takes about as long every time, where a search over all values at once now and then takes ten times as long.
+    A question that Z3 does not answer with `PIECE` effort goes to bitwuzla, which is often quicker to refuse; and then to
+    Z3 again, for each value of `split`, a word of few bits, where its first assertion depends on that.
     """
     if any(a is False for a in assertions):
         return Answer("unsat", 0.0)
     facts = [a for a in assertions if a is not True]
     start = time.perf_counter()
-    if split is not None and _depends(assertions[0], split):
-        result, model, reason = _piece_by_piece(facts, split, timeout)
-    else:
-        result, model, reason = _in_one_piece(facts, timeout, effort)
+    result, model, reason = _in_one_piece(facts, timeout, effort or PIECE)
+    if result == "unknown" and not effort:
+        if second_opinion("bitwuzla", smtlib(facts), timeout) == "unsat":
+            return Answer("unsat", time.perf_counter() - start, solver="bitwuzla")
+        if split is not None and _depends(assertions[0], split):
+            result, model, reason = _piece_by_piece(facts, split, timeout)
+        else:
+            result, model, reason = _in_one_piece(facts, timeout, 0)
     return Answer(result, time.perf_counter() - start, model, reason)
 
 
@@ -106,7 +113,7 @@ def smtlib(assertions: Sequence[Any]) -> str:
 
 
 SECOND_SOLVERS = ("bitwuzla", "cvc5")
-"""Solvers of other families, from the package registry; the tests need one of them, users do not."""
+"""Solvers of other families; cvc5 is needed by the tests only."""
 
 
 def second_opinion(name: str, text: str, timeout: float) -> str:

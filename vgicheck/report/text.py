@@ -79,6 +79,10 @@ def _run(run: Run, lines: Mapping[tuple[str, int], str]) -> Iterator[str]:
         yield f"    {'':<11} everything else 0"
     else:
         yield f"    {'from:':<11} everything 0"
+    if run.indices:
+        named = {"lr": "list register", "intid": "INTID", "vcpu": "vCPU"}
+        shown = ", ".join(f"{named.get(v.name, v.name)} {v.value}" for v in run.indices)
+        yield f"    {'for:':<11} {shown}"
     yield from _wrapped("takes:", "lines " + " ".join(str(n) for n in run.path))
     if run.fault is not None:
         text = lines.get((run.fault.file, run.fault.line), "").strip()

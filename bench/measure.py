@@ -1,0 +1,178 @@
+"""The measurements, each a function that returns rows of a table."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import z3
+
+from mutation import c_campaign, model_campaign
+from mutation.equivalents import EQUIVALENT
+from mutation.mutant import Outcome, score
+from proofs.bindings.kvm_2012 import bound
+from proofs.generations import october_2012
+from properties.handler import HANDLER
+from properties.property import At
+from vgicheck.c.judge import Judge
+from vgicheck.c.source import Unit
+from vgicheck.engine.values import fresh, lt
+from vgicheck.engine.verdict import Verdict
+from vgicheck.engine.workers import run_all
+from vgicheck.review.fragments import all_pieces
+from vgicheck.review.patch import read_patch
+
+from . import direct
+
+ROOT = Path(__file__).resolve().parents[1]
+GOOD = ROOT / "examples" / "good-vgic-init.patch"
+SEEDS = ROOT.parent / "shared" / "seeds"
+HANDLER_FUNCTION = "vgic_maintenance_handler"
+FUNCTIONAL = ("eoi-clears-active", "eoi-clears-lr-eoi", "underflow-clears-uie")
+SIZES = (128, 256, 512, 1024)
+LIMIT = 30.0
+"""Seconds for one question."""
+
+Row = Sequence[str]
+
+
+def subject() -> Path:
+    """Return the patch that is measured: the real one where it lies beside the project, else the example."""
+    pages = sorted(SEEDS.glob("*.txt")) if SEEDS.is_dir() else []
+    return pages[0] if pages else GOOD
+
+
+def machine() -> Iterator[Row]:
+    """Yield what the figures depend on."""
+    yield "cores", str(os.cpu_count())
+    yield "Python", platform.python_version()
+    yield "Z3", z3.get_version_string()
+    busy = os.getloadavg()[0]
+    yield "load before", f"{busy:.1f}"
+
+
+def whole_review(patch: Path, runs: int = 3) -> Iterator[Row]:
+    """Yield wall time, processor time and the largest process of `vgicheck review`, medians of cold runs."""
+    walls, cpus = [], []
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for _ in range(runs):
+        start = time.perf_counter()
+        command = [sys.executable, "-c", "from vgicheck.cli import main; main()", "review", str(patch)]
+        finished = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+        walls.append(time.perf_counter() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpus.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        before = after
+    name = "the mailed patch" if patch != GOOD else patch.name
+    yield "vgicheck review", f"{name}, exit code {finished.returncode}"
+    yield "  wall", f"{statistics.median(walls):.1f} s"
+    yield "  processor", f"{statistics.median(cpus):.1f} s"
+    yield "  largest process", f"{before.ru_maxrss / 1024:.0f} MiB"
+
+
+def unit_of(patch: Path, size: int) -> tuple[c_campaign.Example, Unit]:
+    """Read a patch for so many interrupts."""
+    example = c_campaign.Example(all_pieces(read_patch(patch.read_bytes(), patch.name)), october_2012(LIMIT))
+    return example, example.unit_as_it_is(size)
+
+
+def handler_proof(patch: Path) -> Iterator[Row]:
+    """Yield, for each size, summary and solver time of the handler's functional properties at 64 list registers."""
+    for size in SIZES:
+        example, unit = unit_of(patch, size)
+        at = fresh(At, "at")
+        judge = Judge(
+            unit,
+            bound(size)[HANDLER_FUNCTION],
+            at,
+            lt(at.intid, min(size, 1020)),
+            at.lr,
+            example.ours,
+            frozenset(FUNCTIONAL),
+            LIMIT,
+            tell=False,
+        )
+        start = time.process_time()
+        judge.summarise()
+        summary = time.process_time() - start
+        found = [judge.property(p.id, p.formula) for p in HANDLER if p.id in FUNCTIONAL]
+        verdicts = "proved" if all(o.verdict is Verdict.PROVED for o in found) else "NOT PROVED"
+        yield f"{size} interrupts", f"{verdicts}, solver {sum(o.seconds for o in found):.2f} s, summary {summary:.2f} s"
+
+
+def direct_proof() -> Iterator[Row]:
+    """Yield what solvers make of the direct encodings under the same limit; each is asked in a process of its own."""
+    solvers = [s for s in ("z3", "bitwuzla") if importlib.util.find_spec(s) is not None]
+    asked = [(encoding, solver) for encoding in direct.ENCODINGS for solver in solvers]
+    tasks = [partial(direct.asked, encoding, solver, LIMIT) for encoding, solver in asked]
+    answers = run_all(tasks, 1, 4 * LIMIT, lambda n, reason: (reason, 4 * LIMIT))
+    for (encoding, solver), (answer, seconds) in zip(asked, answers, strict=True):
+        yield f"{encoding}, {solver}", f"{answer} after {seconds:.1f} s"
+
+
+def summaries(patch: Path) -> Iterator[Row]:
+    """Yield the time that the evaluator takes for each bound function, at the most interrupts."""
+    size = SIZES[-1]
+    example, unit = unit_of(patch, size)
+    for function in example.functions:
+        at = fresh(At, "at")
+        judge = Judge(
+            unit, bound(size)[function], at, True, at.lr, example.ours, frozenset(), LIMIT, tell=False
+        )
+        start = time.process_time()
+        judge.summarise()
+        yield function, f"{time.process_time() - start:.2f} s"
+
+
+def mutation(jobs: int) -> Iterator[Row]:
+    """Yield the score of every campaign. This takes long."""
+    for subject_ in model_campaign.SUBJECTS:
+        outcomes = model_campaign.campaign(subject_, model_campaign.all_mutants(subject_), jobs)
+        yield from _scored(f"model.{subject_.module}", outcomes)
+    patches = dict.fromkeys([GOOD, subject()])
+    for patch in patches:
+        example = c_campaign.example(patch)
+        for function in example.functions:
+            outcomes = c_campaign.campaign(example, function, c_campaign.all_mutants(example, function), jobs)
+            yield from _scored(f"{function}, {'example' if patch == GOOD else 'mailed patch'}", outcomes)
+
+
+def _scored(name: str, outcomes: Sequence[Outcome]) -> Iterator[Row]:
+    result = score(outcomes, EQUIVALENT)
+    share = f"{result.killed}/{result.counted} = {100 * result.ratio:.1f} %"
+    yield name, f"{share}; {result.equivalent} equivalent, {result.invalid} not judged"
+    for o in result.survivors:
+        yield f"  survives, line {o.mutant.line}", f"{o.mutant.key} {o.why}".rstrip()
+
+
+def cbmc(patch: Path) -> Iterator[Row]:
+    """Yield what CBMC says of the same function, where it is installed: bounds and pointers, 64 iterations unrolled."""
+    program = shutil.which("cbmc")
+    if program is None:
+        yield "CBMC", "not installed, skipped"
+        return
+    _, unit = unit_of(patch, SIZES[0])
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "review.c"
+        source.write_text(unit.text)
+        command = [program, str(source), "--function", f"vgicheck_run_{HANDLER_FUNCTION}", f"-DVGIC_NR_IRQS={SIZES[0]}",
+                   "--unwind", "65", "--bounds-check"]  # fmt: skip
+        start = time.perf_counter()
+        try:
+            finished = subprocess.run(command, capture_output=True, timeout=10 * LIMIT, text=True, check=False)
+        except subprocess.TimeoutExpired:
+            yield "CBMC", f"no answer within {10 * LIMIT:g} s"
+            return
+        last = (finished.stdout.strip().splitlines() or ["no output"])[-1]
+        yield "CBMC", f"{last}, {time.perf_counter() - start:.1f} s"

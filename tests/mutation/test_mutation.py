@@ -1,0 +1,187 @@
+"""Mutants: every property has one that breaks it, and a sample of the campaigns is noticed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from model.generation import REFERENCE
+from mutation import c_campaign, model_campaign
+from mutation.c_campaign import Example, prepared
+from mutation.equivalents import EQUIVALENT
+from mutation.model_campaign import CODEC, HANDLER, HARDWARE, INIT, Subject, mutated, source
+from mutation.mutant import Fate, Meaningless, Mutant, fate_of, sample, score
+from mutation.python_mutants import mutants
+from proofs.model import PROPERTIES, claims, prove
+from vgicheck.engine.verdict import Verdict
+
+ROOT = Path(__file__).resolve().parents[2]
+GOOD = ROOT / "examples" / "good-vgic-init.patch"
+TIMEOUT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A fault written by hand: `old`, which stands once in the text of a module or function, becomes `new`."""
+
+    where: Subject | str
+    old: str
+    new: str
+
+    def of(self, text: str) -> str:
+        assert text.count(self.old) == 1, self.old
+        return text.replace(self.old, self.new)
+
+
+ACTIVE, UIE, EOI = "irq_active.set(key, False, when)", "replace(s.cpu.hcr, uie=False)", "replace(lr, eoi=False)"
+EEXIST = "refused += [(exists, -EEXIST), (no_node, -ENXIO)]"
+
+KILLERS: dict[str, Edit] = {
+    "eoi-clears-active": Edit(HANDLER, ACTIVE, "irq_active.set(key, True, when)"),
+    "underflow-clears-uie": Edit(HANDLER, UIE, "replace(s.cpu.hcr, uie=True)"),
+    "eoi-clears-lr-eoi": Edit(HANDLER, EOI, "replace(lr, eoi=True)"),
+    "eoi-frees-lr": Edit(HANDLER, "or_(s.cpu.elrsr[l], empty)", "s.cpu.elrsr[l]"),
+    "eoi-touches-nothing-else": Edit(HANDLER, EOI, "replace(lr, eoi=False, priority=0)"),
+    "uie-kept-without-underflow": Edit(HANDLER, "clear_uie(handled, and_(acts, s.cpu.misr.u))", "clear_uie(handled, acts)"),
+    "lr-shadow-matches-register": Edit(HANDLER, "ite(when, s.cpu.lr[l], s.hw.lr[l])", "s.hw.lr[l]"),
+    "handler-ignores-unmarked": Edit(HANDLER, "and_(acts, s.cpu.misr.eoi, ", "and_(acts, "),
+    "handler-without-vcpu": Edit(HANDLER, "quiesce(handled, not_(acts))", "quiesce(handled, and_(s.loaded, not_(acts)))"),
+    "handler-once": Edit(HANDLER, UIE, "replace(s.cpu.hcr, uie=False, en=not_(s.cpu.hcr.en))"),
+    "handler-right-vcpu": Edit(HANDLER, "acts = and_(s.loaded, s.live) if", "acts = s.loaded if"),
+    "vcpu-init-lr-count": Edit(INIT, "widened(list_regs, 7) + 1", "widened(list_regs, 7)"),
+    "vcpu-init-clean": Edit(INIT, "irq_cfg.set((s.vcpu_id, i), True", "irq_cfg.set((s.vcpu_id, i), False"),
+    "hyp-init-unwinds": Edit(INIT, "s.irq_requests + widened(flag(done)", "s.irq_requests + widened(flag(requested)"),
+    "hyp-init-no-dangling": Edit(INIT, "host_has_vgic = done, done", "host_has_vgic = found, done"),
+    "maintenance-on-every-cpu": Edit(INIT, "and_(done, s.online[cpu])", "and_(done, not_(s.online[cpu]))"),
+    "hyp-init-not-fatal": Edit(INIT, "probed.result == 0), result=0)", "probed.result == 0))"),
+    "vm-init-once": Edit(INIT, EEXIST, "refused += [(no_node, -ENXIO)]"),
+    "vm-init-leaves-no-trace": Edit(INIT, "guest_maps=ite(done,", "guest_maps=ite(passed,"),
+    "vm-address-parameterised": Edit(INIT, "guest_ipa=ite(done, cpu_base,", "guest_ipa=ite(done, dist_base,"),
+    "targets-before-vcpus": Edit(INIT, "irq_spi_cpu.set(i, 0, ", "irq_spi_cpu.set(i, 1, "),
+    "vm-init-needs-probe": Edit(INIT, "(not_(s.host_has_vgic), -ENODEV)", "(s.host_has_vgic, -ENODEV)"),
+    "vm-maps-only-gicv": Edit(INIT, "guest_pa=ite(done, s.gicv_start,", "guest_pa=ite(done, s.gicv_end,"),
+    "lr-codec": Edit(CODEC, "priority=field_of(word, 27, 23)", "priority=field_of(word, 26, 22)"),
+    "elrsr-eisr-exact": Edit(HARDWARE, "LRState.INVALID, or_(lr.hw, not_(lr.eoi)))", "LRState.INVALID)"),
+    "misr-exact": Edit(HARDWARE, "hcr.eoicount != 0", "hcr.eoicount == 0"),
+    "ack-eoi-cycle": Edit(HARDWARE, "state=LRState.ACTIVE)", "state=LRState.PENDING_ACTIVE)"),
+}
+"""For each property of the model a fault that it refutes."""
+
+LOCK = "\tvgic_cpu = &vcpu->arch.vgic_cpu;\n"
+CODE_KILLERS: dict[str, Edit] = {
+    "in-bounds": Edit("kvm_vgic_vcpu_init", "id >= VGIC_MAX_CPUS", "id > VGIC_MAX_CPUS"),
+    "no-undefined": Edit("kvm_vgic_vcpu_init", "vtr = readl_relaxed(dist->vctrl_base + GICH_VTR);", ";"),
+    "bug-on-unreachable": Edit("kvm_vgic_vcpu_init", "\tvtr = readl", "\tBUG_ON(id);\n\tvtr = readl"),
+    "locks-balanced": Edit("kvm_vgic_init", "\tmutex_unlock(&kvm->lock);\n", ""),
+    "lock-irq-safe": Edit("vgic_maintenance_handler", LOCK, LOCK + "\tspin_lock(&vcpu->kvm->arch.vgic.lock);\n"),
+    "refines-model": Edit("kvm_vgic_vcpu_init", "vgic_hcr = VGIC_HCR_EN;", "vgic_hcr = VGIC_HCR_EN | VGIC_HCR_UIE;"),
+}
+"""For each property of C a fault in the example patch that it refutes."""
+
+
+@pytest.fixture(scope="module")
+def good() -> Example:
+    return c_campaign.example(GOOD)
+
+
+def test_every_property_has_a_killer(good: Example) -> None:
+    """Each property of the model, and each that is claimed of C only, has a fault of its own in a table."""
+    ids = {p.id for p in PROPERTIES}
+    assert KILLERS.keys() == ids
+    assert CODE_KILLERS.keys() == {n for f in good.functions for n in good.generation.names(f)} - ids
+
+
+@pytest.mark.parametrize("name", KILLERS)
+def test_killer(name: str) -> None:
+    """The fault turns the property from proved to refuted."""
+    edit = KILLERS[name]
+    assert isinstance(edit.where, Subject)
+    text = source(edit.where.module)
+    verdicts = [
+        prove(claim, REFERENCE, TIMEOUT, False).verdict
+        for changed in (text, edit.of(text))
+        for claim in mutated(edit.where, changed, [name])
+    ]
+    assert verdicts == [Verdict.PROVED, Verdict.REFUTED]
+
+
+@pytest.mark.parametrize("name", CODE_KILLERS)
+def test_code_killer(name: str, good: Example) -> None:
+    """The fault in the example patch is refuted under the property."""
+    edit = CODE_KILLERS[name]
+    function = str(edit.where)
+    found = c_campaign.judged(good, function, function, edit.of(good.piece(function).text))
+    assert next(verdict for obligation, verdict in found if obligation == name) is Verdict.REFUTED
+
+
+@pytest.mark.parametrize("subject", [HANDLER, INIT], ids=lambda s: str(s.module))
+def test_sample_of_the_model(subject: Subject) -> None:
+    """Of an even sample of the mutants of a module none goes unnoticed but those that are listed as equivalent."""
+    chosen = sample(model_campaign.all_mutants(subject), 8)
+    result = score(model_campaign.campaign(subject, chosen, 1), EQUIVALENT)
+    assert result.counted >= 4
+    assert not result.survivors, [o.mutant.key for o in result.survivors]
+
+
+def test_sample_of_the_patch(good: Example) -> None:
+    """Of an even sample of the mutants of a C function none goes unnoticed but those that are listed as equivalent."""
+    function = "kvm_vgic_vcpu_init"
+    chosen = sample(c_campaign.all_mutants(good, function), 12)
+    result = score(c_campaign.campaign(good, function, chosen, 1), EQUIVALENT)
+    assert result.counted >= 6
+    assert not result.survivors, [o.mutant.key for o in result.survivors]
+
+
+def test_mutants_are_distinct(good: Example) -> None:
+    """No two mutants have one key, no mutant is the original, and helpers of a handler are mutated with it."""
+    listed = c_campaign.all_mutants(good, "vgic_maintenance_handler")
+    assert len({m.key for m in listed}) == len(listed)
+    assert {m.function for m in listed} >= {"vgic_maintenance_handler", "vgic_retire_lr"}
+    assert all(m.source != good.piece(m.function).text for m in listed)
+
+
+def test_a_mutant_without_meaning(good: Example) -> None:
+    """A text that does not parse is no mutant that was noticed: it is not counted."""
+    with pytest.raises(Meaningless):
+        prepared(good, "kvm_vgic_vcpu_init", "kvm_vgic_vcpu_init", "int kvm_vgic_vcpu_init(struct kvm_vcpu *vcpu)\n{\n\treturn")
+    outcome = model_campaign.outcome(HANDLER, Mutant("f", 1, "cut off", "def f(:"), {})
+    assert outcome.fate is Fate.INVALID
+    assert score([outcome], {}).counted == 0
+
+
+def test_no_answer_gives_nothing_away() -> None:
+    """A question that was not answered in time does not count as noticing."""
+    mutant = Mutant("f", 1, "a -> b", "b")
+    outcome = fate_of(mutant, {"p": Verdict.PROVED}, [("p", Verdict.UNKNOWN)])
+    assert outcome.fate is Fate.UNDECIDED
+    assert score([outcome], {}).survivors == (outcome,)
+
+
+def test_equivalents_are_mutants(good: Example) -> None:
+    """A survivor is excused only under its own key."""
+    alive = fate_of(Mutant("f", 1, "a -> b", "b"), {"p": Verdict.PROVED}, [("p", Verdict.PROVED)])
+    assert score([alive], {"f: a -> b": "same"}).counted == 0
+    assert score([alive], {"f: a -> c": "same"}).survivors == (alive,)
+
+
+
+
+def test_python_mutants() -> None:
+    """The mutator changes an operator, a constant and a statement, and leaves a function alone that nothing uses."""
+    text = "def f(a):\n    b = and_(a, True)\n    return not_(b)\n\ndef g(a):\n    return a + 1\n"
+    assert [m.what for m in mutants(text, ["f"])] == [
+        "b = and_(a, True) -> pass",
+        "and_(a, True) -> or_(a, True)",
+        "and_(a, True) -> and_(True)",
+        "and_(a, True) -> and_(a)",
+        "True -> False",
+        "not_(b) -> b",
+    ]
+
+
+def test_every_subject_is_claimed() -> None:
+    """The subjects of the campaigns are transitions of the model."""
+    names = {t.name for t, _ in claims()}
+    assert {name for s in (HANDLER, INIT, CODEC, HARDWARE) for name in s.transitions} == names

@@ -1,0 +1,172 @@
+"""The model's own obligations: which are proved, which each generation and each switch breaks, and what a refutation is worth."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, get_type_hints
+
+import pytest
+import z3
+
+from model.generation import GENERATIONS, OCTOBER_2012, REFERENCE, Switches
+from proofs.model import PROPERTIES, Transition, claims, prove
+from proofs.obligations import SWITCHES
+from properties.property import At, Property
+from vgicheck.c.judge import differences
+from vgicheck.engine.maps import Map, MapOf
+from vgicheck.engine.values import and_, fresh, lt, not_
+from vgicheck.engine.verdict import Obligation, Run, Verdict
+
+TIMEOUT = 120.0
+CLAIMS = claims()
+BY_ID = {prop.id: (transition, prop) for transition, prop in CLAIMS}
+
+BROKEN_IN_2012 = {
+    "eoi-frees-lr": "the list register is reported empty to the sync",
+    "handler-without-vcpu": "the maintenance line does not stay asserted",
+    "handler-right-vcpu": "another vCPU's list registers are left alone",
+    "vcpu-init-lr-count": "nr_lr is VTR.ListRegs + 1",
+    "vcpu-init-clean": "GICH_VMCR is as after reset, but for the priority mask",
+    "hyp-init-unwinds": "a failing probe does not keep a reference on the device node",
+    "hyp-init-no-dangling": "a failing probe leaves no pointer to GICH",
+    "maintenance-on-every-cpu": "a notifier enables it on a CPU that comes online later",
+    "vm-init-leaves-no-trace": "irqchip_in_kernel is unchanged",
+    "vm-address-parameterised": "the guest sees the distributor where the VMM put it",
+    "targets-before-vcpus": "and is in the target map of vCPU 0, which does not exist yet",
+    "vm-init-needs-probe": "without a VGIC in the host there is none for a VM",
+    "vm-maps-only-gicv": "what the guest is given starts at a page",
+}
+"""What the mailed patch does not keep, and the first sentence of each that fails."""
+
+BROKEN_BY_SWITCH = {
+    "handler_quiesces": {"handler-without-vcpu", "handler-right-vcpu"},
+    "handler_reports_empty": {"eoi-frees-lr"},
+    "lr_count_six_bits": {"vcpu-init-lr-count"},
+    "vmcr_reset": {"vcpu-init-clean"},
+    "hyp_puts_node": {"hyp-init-unwinds"},
+    "hyp_forgets": {"hyp-init-no-dangling"},
+    "hyp_hotplug": {"maintenance-on-every-cpu"},
+    "init_needs_probe": {"vm-init-needs-probe"},
+    "init_publishes_last": {"vm-init-leaves-no-trace"},
+    "init_checks_gicv": {"vm-maps-only-gicv"},
+    "addresses_from_vmm": {"vm-address-parameterised"},
+    "targets_every_vcpu": {"targets-before-vcpus"},
+}
+"""What breaks when one switch of the reference is turned off, and nothing else."""
+
+UNNOTICED = {
+    "vcpu_id_checked": "that a vCPU has a bank is in-bounds, a property of the C; the model's maps have every bank",
+    "init_exists_first": "vm-init-once leaves the error open where the device tree fails as well",
+}
+"""Switches of which no property of the model speaks, and why that is so."""
+
+
+@pytest.mark.parametrize("name", BY_ID)
+def test_reference(name: str) -> None:
+    """The reference keeps every property."""
+    obligation = prove(BY_ID[name], REFERENCE, TIMEOUT, False)
+    assert obligation.verdict is Verdict.PROVED, obligation.reason
+
+
+def test_every_property_is_claimed() -> None:
+    """No property is without a transition of which it is claimed, and none is claimed twice."""
+    assert sorted(prop.id for _, prop in CLAIMS) == sorted(prop.id for prop in PROPERTIES)
+
+
+@pytest.mark.parametrize("name", BY_ID)
+def test_october_2012(name: str) -> None:
+    """The mailed patch breaks exactly what `BROKEN_IN_2012` says, in the sentence that it says."""
+    obligation = prove(BY_ID[name], OCTOBER_2012, TIMEOUT, False)
+    expected = Verdict.REFUTED if name in BROKEN_IN_2012 else Verdict.PROVED
+    assert obligation.verdict is expected, obligation.reason
+    if name in BROKEN_IN_2012:
+        assert obligation.reason == BROKEN_IN_2012[name]
+        assert obligation.run is not None and obligation.run.replayed == ("python",)
+
+
+@pytest.mark.parametrize("name", BROKEN_IN_2012)
+def test_run_is_the_whole_story(name: str) -> None:
+    """A transition started from the listed inputs, with zero everywhere else, breaks the sentence in plain Python."""
+    transition, prop = BY_ID[name]
+    obligation = prove((transition, prop), OCTOBER_2012, TIMEOUT, False)
+    assert obligation.run is not None
+    assert violated(transition, prop, OCTOBER_2012, obligation.run) == obligation.run.violated
+
+
+@pytest.mark.parametrize("switch", [f.name for f in fields(Switches)])
+def test_each_switch(switch: str) -> None:
+    """Turning one switch of the reference off breaks the properties listed for it, and no others."""
+    switches = replace(REFERENCE, **{switch: False})
+    broken = {o.property for o in judged_with(switch, switches) if o.verdict is not Verdict.PROVED}
+    assert broken == BROKEN_BY_SWITCH.get(switch, set())
+    assert broken or switch in UNNOTICED
+
+
+@pytest.mark.parametrize("switch", UNNOTICED)
+def test_switch_of_which_no_property_speaks(switch: str) -> None:
+    """Such a switch still makes a difference to its transition, so that refinement tells which way the code has it."""
+    switches = replace(REFERENCE, **{switch: False})
+    solver = z3.Solver()
+    (transition,) = {t.name: t for t, _ in CLAIMS if speaks_of(switch, t.name)}.values()
+    old, at = fresh(transition.state, "old"), fresh(At, "at")
+    equal = and_(*(same for _, same in differences(transition.step(old, REFERENCE), transition.step(old, switches), at)))
+    solver.add(not_(equal))
+    assert solver.check() == z3.sat
+
+
+def test_switches_are_all_accounted_for() -> None:
+    """Every switch either breaks a property or has a reason why not, never both."""
+    assert BROKEN_BY_SWITCH.keys() | UNNOTICED.keys() == {f.name for f in fields(Switches)}
+    assert not BROKEN_BY_SWITCH.keys() & UNNOTICED.keys()
+
+
+def test_generations_are_the_two_ends() -> None:
+    """The reference has every switch on, the mailed patch every switch off."""
+    assert GENERATIONS == {"reference": REFERENCE, "2012-10": OCTOBER_2012}
+    assert all(getattr(REFERENCE, f.name) and not getattr(OCTOBER_2012, f.name) for f in fields(Switches))
+
+
+def test_claims_of_an_unknown_property() -> None:
+    """A name that no property has is refused, not passed over."""
+    with pytest.raises(KeyError, match="no-such-property"):
+        claims(["eoi-clears-active", "no-such-property"])
+
+
+def judged_with(switch: str, switches: Switches) -> list[Obligation]:
+    return [prove(claim, switches, TIMEOUT, False) for claim in CLAIMS if speaks_of(switch, claim[0].name)]
+
+
+def speaks_of(switch: str, transition: str) -> bool:
+    """Say whether a switch is one of those that a transition reads; `init_hyp_mode` runs the probe."""
+    function = "kvm_vgic_hyp_init" if transition == "init_hyp_mode" else transition
+    return switch.startswith(SWITCHES.get(function, ("no switch",)))
+
+
+# Back from a run to a state ------------------------------------------------------------------------
+
+
+def violated(transition: Transition, prop: Property, switches: Switches, run: Run) -> str:
+    """Return the first sentence that fails when a run's inputs are all there is, or nothing."""
+    cells = {value.name: value.value for value in run.inputs}
+    at = At(**{value.name: int(value.value) for value in run.indices})
+    old = rebuilt(transition.state, cells)
+    assert all(fact is True for fact, _ in transition.assume(old)) and lt(at.intid, 1020)
+    new = transition.step(old, switches)
+    failing = [p.sentence for p in prop.formula(old, new, at) if p.premise is True and p.conclusion is False]
+    return failing[0] if failing else ""
+
+
+def rebuilt(kind: Any, cells: dict[str, str], path: str = "") -> Any:
+    """Make a plain value of an annotated type from the cells below a path; what is not listed is zero."""
+    if is_dataclass(kind) and isinstance(kind, type):
+        hints = get_type_hints(kind, include_extras=True)
+        prefix = f"{path}." if path else ""
+        return kind(*(rebuilt(hints[f.name], cells, f"{prefix}{f.name}") for f in fields(kind)))
+    shape = next((e for e in getattr(kind, "__metadata__", ()) if isinstance(e, MapOf)), None)
+    if shape is not None:
+        keys = {m.group(1) for name in cells if (m := re.match(rf"{re.escape(path)}\[([^]]*)\]", name))}
+        known = {tuple(map(int, key.split(", "))): rebuilt(shape.value, cells, f"{path}[{key}]") for key in keys}
+        return Map.of(known, rebuilt(shape.value, {}, path))
+    text = cells.get(path, "0")
+    return text == "True" if kind is bool else int(text)

@@ -1,0 +1,55 @@
+"""Families of variants: the verdicts follow the meaning of the C, not its form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import pytest
+from _pytest.mark import ParameterSet
+
+from tests.review.families import CHANGES, HANDLER, REWRITES, Variant, edited, fragment, judged
+from vgicheck.engine.verdict import Verdict
+
+
+def parameters(variants: Sequence[Variant]) -> list[ParameterSet]:
+    """Return the variants as parameters of a test; the handler's take long."""
+    return [pytest.param(v, id=str(v), marks=[pytest.mark.slow] if v.function == HANDLER else []) for v in variants]
+
+
+@cache
+def good(function: str) -> dict[str, Verdict]:
+    """Return the verdicts on a function of the good example."""
+    return {name: o.verdict for name, o in judged(fragment(function), function).items()}
+
+
+def test_the_families_are_large_enough() -> None:
+    """There are twenty rewrites and forty changes of meaning or more, of all five functions, under different names."""
+    assert len(REWRITES) >= 20
+    assert len(CHANGES) >= 40
+    for family in (REWRITES, CHANGES):
+        assert len({v.function for v in family}) == 5
+        assert len({str(v) for v in family}) == len(family)
+
+
+@pytest.mark.parametrize("variant", [*REWRITES, *CHANGES], ids=str)
+def test_every_variant_differs_from_the_good_example(variant: Variant) -> None:
+    """Each edit applies, and changes the text."""
+    assert edited(variant) != fragment(variant.function)
+
+
+@pytest.mark.parametrize("variant", parameters(REWRITES))
+def test_a_rewrite_has_the_verdicts_of_the_good_example(variant: Variant) -> None:
+    """A function that means the same has the same verdict on every property: all are proved."""
+    found = judged(edited(variant), variant.function)
+    assert {name: o.verdict for name, o in found.items()} == good(variant.function), [o.reason for o in found.values()]
+    assert set(good(variant.function).values()) == {Verdict.PROVED}
+
+
+@pytest.mark.parametrize("variant", parameters(CHANGES))
+def test_a_change_of_meaning_is_refuted(variant: Variant) -> None:
+    """One changed token refutes the property that it breaks, and leaves none without an answer."""
+    found = judged(edited(variant), variant.function)
+    assert found[variant.refuted].verdict is Verdict.REFUTED
+    others = {name: o.reason for name, o in found.items() if o.verdict not in (Verdict.PROVED, Verdict.REFUTED)}
+    assert others == {}
