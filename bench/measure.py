@@ -127,9 +127,7 @@ def summaries(patch: Path) -> Iterator[Row]:
     example, unit = unit_of(patch, size)
     for function in example.functions:
         at = fresh(At, "at")
-        judge = Judge(
-            unit, bound(size)[function], at, True, at.lr, example.ours, frozenset(), LIMIT, tell=False
-        )
+        judge = Judge(unit, bound(size)[function], at, True, at.lr, example.ours, frozenset(), LIMIT, tell=False)
         start = time.process_time()
         judge.summarise()
         yield function, f"{time.process_time() - start:.2f} s"

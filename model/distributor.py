@@ -61,12 +61,12 @@ def bank(vcpu_id: int, intid: int) -> tuple[int, int]:
 
 
 def retire(cpu: VgicCpu) -> VgicCpu:
-    """Forget the mappings of list registers that the saved ELRSR reports empty: the start of `__kvm_vgic_sync_from_cpu`."""
+    """Forget the mappings of list registers that the saved ELRSR reports empty: the start of
+    `__kvm_vgic_sync_from_cpu`.
+    """
     lr_used, irq_lr_map = cpu.lr_used, cpu.irq_lr_map
     for l in range(NR_LRS):
         gone = and_(lt(l, cpu.nr_lr), cpu.elrsr[l], cpu.lr_used[l])
         lr_used = lr_used.set(l, False, when=gone)
         irq_lr_map = irq_lr_map.set(cpu.lr[l].virtual_id, LR_EMPTY, when=gone)
-    return VgicCpu(
-        cpu.nr_lr, cpu.lr, cpu.hcr, cpu.vmcr, cpu.misr, cpu.eisr, cpu.elrsr, lr_used, irq_lr_map
-    )
+    return VgicCpu(cpu.nr_lr, cpu.lr, cpu.hcr, cpu.vmcr, cpu.misr, cpu.eisr, cpu.elrsr, lr_used, irq_lr_map)

@@ -1,6 +1,7 @@
 """The choices on which versions of the VGIC differ, and the named sets of choices that are its generations.
 
-A switch says in one sentence what the code does when it is on.  Every transition of the software half takes the switches as an argument, so that
+A switch says in one sentence what the code does when it is on.  Every transition of the software half takes the
+switches as an argument, so that
 a generation is this record and nothing else.
 """
 

@@ -1,6 +1,7 @@
 """`vgic_maintenance_handler`: the interrupt by which the list registers ask to be looked at.
 
-It runs in interrupt context on the physical CPU whose GICH raised it, and finds the vCPU in a per-CPU variable.  It reads the copies of
+It runs in interrupt context on the physical CPU whose GICH raised it, and finds the vCPU in a per-CPU variable.  It
+reads the copies of
 MISR and EISR that the last exit saved, and writes the shadow registers, the distributor's active bits and the
 live registers of this CPU.  The locks and the interleaving with other CPUs are not here.
 """
@@ -24,8 +25,10 @@ HCR_OFF = Hcr(False, False, False, False, False, False, False, False, eoicount=0
 class HandlerState:
     """What the handler can reach from one physical CPU.
 
-    `loaded`: a vCPU is loaded on this CPU (the per-CPU pointer is not NULL); `vcpu_id`, `cpu` and `dist` are that vCPU's.
-    `result` is what the handler returns; `live`: `hw`, the registers of this CPU, hold that vCPU's state and not what another one left behind.
+    `loaded`: a vCPU is loaded on this CPU (the per-CPU pointer is not NULL); `vcpu_id`, `cpu` and `dist` are that
+    vCPU's.
+    `result` is what the handler returns; `live`: `hw`, the registers of this CPU, hold that vCPU's state and not
+    what another one left behind.
     """
 
     loaded: bool

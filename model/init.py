@@ -1,7 +1,9 @@
 """Initialisation: the probe of the hypervisor, the creation of a VM's VGIC, and of a vCPU's interface.
 
-Services of the kernel that can fail (device tree, interrupts, mappings) are answers fixed in the state; what they hand out is kept
-in its books, so that a leak is a number that is too large.  Each function runs in process context; VM creation holds `kvm->lock`.
+Services of the kernel that can fail (device tree, interrupts, mappings) are answers fixed in the state; what they
+hand out is kept
+in its books, so that a leak is a number that is too large.  Each function runs in process context; VM creation
+holds `kvm->lock`.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ PRIORITY_MASK = 0x1F << 27
 
 @dataclass(frozen=True, slots=True)
 class VcpuInitState:
-    """A vCPU that is being created; `vtr` and `vmcr` are the words in the registers of the CPU on which that happens."""
+    """A vCPU that is being created; `vtr` and `vmcr` are what the registers of the CPU hold on which that happens."""
 
     vm_has_vgic: bool
     vcpu_id: Word
@@ -63,9 +65,7 @@ def kvm_vgic_vcpu_init(s: VcpuInitState, switches: Switches) -> VcpuInitState:
         hcr=ite(created, replace(s.cpu.hcr, en=True), s.cpu.hcr),
     )
     refused = and_(s.vm_has_vgic, not_(has_bank))
-    return replace(
-        s, cpu=cpu, irq_enabled=irq_enabled, irq_cfg=irq_cfg, result=ite(refused, -EBUSY, 0, width=32)
-    )
+    return replace(s, cpu=cpu, irq_enabled=irq_enabled, irq_cfg=irq_cfg, result=ite(refused, -EBUSY, 0, width=32))
 
 
 # The VM ------------------------------------------------------------------------------------------
@@ -75,8 +75,10 @@ def kvm_vgic_vcpu_init(s: VcpuInitState, switches: Switches) -> VcpuInitState:
 class VmInitState:
     """A VM whose VGIC is being created.
 
-    `gicv_*` is the device tree's resource of GICV and `guest_failure` what mapping it into the guest answers. `dist_base` and
-    `cpu_base` are where the VMM wants the guest to see distributor and CPU interface; the `guest_*` fields say where it does see the latter.
+    `gicv_*` is the device tree's resource of GICV and `guest_failure` what mapping it into the guest answers.
+    `dist_base` and
+    `cpu_base` are where the VMM wants the guest to see distributor and CPU interface; the `guest_*` fields say
+    where it does see the latter.
     """
 
     host_has_vgic: bool
@@ -240,4 +242,3 @@ def init_hyp_mode(s: HypInitState, switches: Switches) -> HypInitState:
 def check_extension_irqchip(s: HypInitState) -> bool:
     """`kvm_dev_ioctl_check_extension(KVM_CAP_IRQCHIP)`."""
     return s.vgic_present
-

@@ -22,7 +22,7 @@ from vgicheck.review.fragments import Piece, all_pieces
 from vgicheck.review.patch import read_patch
 
 from .c_mutants import mutants
-from .mutant import Fate, Meaningless, Mutant, Outcome, Verdicts, fate_of
+from .mutant import Fate, MeaninglessError, Mutant, Outcome, Verdicts, fate_of
 
 SIZE = SIZES[0]
 """VGIC_NR_IRQS of every mutant: the patch's own."""
@@ -86,19 +86,19 @@ def example(patch: Path) -> Example:
 
 
 def prepared(subject: Example, function: str, edited: str, text: str) -> Unit:
-    """Return the unit in which `edited`, a function or one that it calls, has another text. Raises `Meaningless`."""
+    """Return the unit in which `edited`, a function or one that it calls, has another text. Raises `MeaninglessError`."""
     try:
         unit = subject.unit(edited, text)
     except Unsupported as cause:
-        raise Meaningless(cause.construct) from None
+        raise MeaninglessError(cause.construct) from None
     for name in (edited, function):
         if name in unit.unsupported:
-            raise Meaningless(unit.unsupported[name].construct)
+            raise MeaninglessError(unit.unsupported[name].construct)
     return unit
 
 
 def judged(subject: Example, function: str, edited: str, text: str) -> Iterator[tuple[str, Verdict]]:
-    """Judge a function as `prepared`: what is claimed of C and of the handler first, refinement last. Raises `Meaningless`."""
+    """Judge a function as `prepared`: what is claimed of C and of the handler first, refinement last. Raises `MeaninglessError`."""
     unit = prepared(subject, function, edited, text)
     at = fresh(At, "at")
     properties = claimed_of(function)
@@ -120,7 +120,7 @@ def judged(subject: Example, function: str, edited: str, text: str) -> Iterator[
         for p in properties:
             yield p.id, judge.property(p.id, p.formula, p.repeated).verdict
     except Unsupported as cause:
-        raise Meaningless(cause.construct) from None
+        raise MeaninglessError(cause.construct) from None
     if REFINES in subject.generation.names(function):
         whole = subject.generation.judge(unit, function, SIZE, False)
         yield REFINES, next(o.verdict for o in whole if o.property == REFINES)
@@ -132,7 +132,7 @@ def outcome(subject: Example, function: str, mutant: Mutant, baseline: Verdicts)
 
 
 def expected(subject: Example, function: str) -> dict[str, Verdict]:
-    """Return the verdicts on a function as it is. Raises `Meaningless` where it is not understood."""
+    """Return the verdicts on a function as it is. Raises `MeaninglessError` where it is not understood."""
     return dict(judged(subject, function, function, subject.piece(function).text))
 
 

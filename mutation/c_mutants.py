@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import tree_sitter_c
 from tree_sitter import Language, Node, Parser
@@ -49,7 +50,14 @@ LIKES: tuple[tuple[str, ...], ...] = (
 )
 """Names that stand for values of one type and purpose, so that a slip from one to the other still compiles."""
 
-_DELETED = ("expression_statement", "if_statement", "for_statement", "return_statement", "goto_statement", "compound_statement")
+_DELETED = (
+    "expression_statement",
+    "if_statement",
+    "for_statement",
+    "return_statement",
+    "goto_statement",
+    "compound_statement",
+)
 _MACRO = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 _REPORTS = re.compile(r"kvm_(?:debug|err|info)|pr_\w+|printk")
 
@@ -76,6 +84,8 @@ def _mutants(name: str, text: str) -> Iterator[Mutant]:
     for node in _within(body):
         for edit in _edits(node, data):
             changed = data[: edit.start] + edit.new.encode() + data[edit.end :]
+            if changed == data:
+                continue
             before = _plain(data[edit.shown.start_byte : edit.shown.end_byte])
             grown = len(changed) - len(data)
             after = _plain(changed[edit.shown.start_byte : edit.shown.end_byte + grown])
@@ -155,7 +165,7 @@ def _of_name(node: Node) -> Iterator[_Edit]:
 
 def _of_arguments(node: Node, data: bytes) -> Iterator[_Edit]:
     arguments = node.named_children
-    for a, b in zip(arguments, arguments[1:], strict=False):
+    for a, b in pairwise(arguments):
         between = data[a.end_byte : b.start_byte].decode()
         yield _Edit(a.start_byte, b.end_byte, f"{_text(b)}{between}{_text(a)}", node)
 

@@ -1,9 +1,17 @@
-"""Mutants that no property can notice, each with the reason."""
+"""Mutants that go unnoticed: those that no property can notice, and those that show where a property is missing."""
 
 from __future__ import annotations
 
 _OFFSET_ZERO = "GICH_HCR is offset 0: the address is the same"
 _HANDLER = "vgic_maintenance_handler"
+_TRUTH = "the argument is a truth value"
+_ALIGNED = "both addresses start a page, and the sizes are whole pages, so that one byte decides nothing"
+_EACH = "(vgic_init_maintenance_interrupt, &vgic_cpu_nb, "
+_BELOW, _ABOVE = "d + KVM_VGIC_V2_DIST_SIZE <= c", "c + KVM_VGIC_V2_CPU_SIZE <= d"
+_PAGE = "!(base & ~PAGE_MASK) && base"
+_INDEX = "the stub of the device tree does not look at which resource or interrupt is asked for"
+_RANGE = "the stub of create_hyp_io_mappings counts mappings and does not look at the range"
+_UNSAID = "no property says what the handler returns; refinement notices it in C"
 
 EQUIVALENT: dict[str, str] = {
     f"{_HANDLER}: dist->vctrl_base + GICH_HCR -> dist->vctrl_base - GICH_HCR": _OFFSET_ZERO,
@@ -16,5 +24,38 @@ EQUIVALENT: dict[str, str] = {
     f"{_HANDLER}: (vgic_cpu->vgic_hcr, vgic_vctrl_base + GICH_HCR) -> (vgic_cpu->vgic_hcr, vgic_vctrl_base + 0)": (
         _OFFSET_ZERO
     ),
+    f"{_HANDLER}: s.cpu -> s.hw (3)": "the nr_lr of the vCPU is that of this CPU, by assumption",
+    "kvm_vgic_vcpu_init: (&dist->irq_enabled, id, i, 1) -> (&dist->irq_enabled, id, i, 2)": _TRUTH,
+    "kvm_vgic_vcpu_init: (&dist->irq_cfg, id, i, VGIC_CFG_EDGE) -> (&dist->irq_cfg, id, i, (VGIC_CFG_EDGE + 1))": _TRUTH,
+    f"kvm_vgic_hyp_init: {_EACH}1) -> {_EACH}2)": _TRUTH,
+    "vgic_bases_fit: (d, KVM_VGIC_V2_DIST_SIZE) -> (d, (KVM_VGIC_V2_DIST_SIZE - 1))": _ALIGNED,
+    "vgic_bases_fit: (c, KVM_VGIC_V2_CPU_SIZE) -> (c, (KVM_VGIC_V2_CPU_SIZE - 1))": _ALIGNED,
+    f"vgic_bases_fit: {_BELOW} || {_ABOVE} -> d + (KVM_VGIC_V2_DIST_SIZE - 1) <= c || {_ABOVE}": _ALIGNED,
+    f"vgic_bases_fit: {_BELOW} || {_ABOVE} -> {_BELOW} || c + (KVM_VGIC_V2_CPU_SIZE - 1) <= d": _ALIGNED,
+    f"vgic_base_fits: {_PAGE} <= VGIC_GUEST_TOP - size -> {_PAGE} <= (VGIC_GUEST_TOP + 1) - size": _ALIGNED,
+    "vgic_gicv_fits: gicv->start <= gicv->end -> gicv->start < gicv->end": "one byte is too small all the same",
+    "report_empty: s.cpu -> s.hw": "the shadow has just been written to the register",
 }
 """The reason, by the key of the mutant."""
+
+HOLES: dict[str, str] = {
+    f"{_HANDLER}: replace(handled, result=IRQ_HANDLED) -> handled": _UNSAID,
+    f"{_HANDLER}: IRQ_HANDLED -> IRQ_HANDLED + 1": _UNSAID,
+    f"{_HANDLER}: IRQ_HANDLED -> IRQ_HANDLED - 1": _UNSAID,
+    "report_empty: and_(when, s.cpu.lr[l].state == 0) -> and_(when)": (
+        "no property forbids that a flagged list register that is still in use is reported empty"
+    ),
+    "kvm_vgic_hyp_init: s.irq_requests + widened(flag(done), 32) -> s.irq_requests - widened(flag(done), 32)": (
+        "no property says what a probe that succeeds keeps"
+    ),
+    'kvm_vgic_hyp_init: (NULL, NULL, "arm,cortex-a15-gic") -> (NULL, "arm,cortex-a15-gic", NULL)': _INDEX,
+    "kvm_vgic_hyp_init: (node, 0) -> (node, 1)": _INDEX,
+    "vgic_map_gich: (node, 2) -> (node, 3)": _INDEX,
+    "vgic_map_gich: (node, 2) -> (node, 1)": _INDEX,
+    "vgic_map_gich: (node, 2) -> (node, 0)": _INDEX,
+    "vgic_map_gich: (base, base + size, res.start) -> (base + size, base, res.start)": _RANGE,
+    "vgic_map_gich: base + size -> base - size": _RANGE,
+    f"kvm_vgic_hyp_init: {_EACH}1) -> {_EACH}0)": "the stub of on_each_cpu always waits",
+    "kvm_vgic_init: spin_lock_init(&dist->lock); -> ;": "a lock that was never initialised is taken for one that is free",
+}
+"""The property that is missing, by the key of a mutant that shows it; these count as survivors."""

@@ -23,7 +23,7 @@ from properties.property import Property
 from vgicheck.engine.verdict import Verdict
 from vgicheck.engine.workers import run_all
 
-from .mutant import Fate, Meaningless, Mutant, Outcome, Verdicts, fate_of
+from .mutant import Fate, MeaninglessError, Mutant, Outcome, Verdicts, fate_of
 from .python_mutants import mutants
 
 TIMEOUT = 10.0
@@ -84,7 +84,7 @@ def mutated(subject: Subject, text: str, properties: Sequence[str] = ()) -> list
 
 
 def judged(subject: Subject, text: str) -> Iterator[tuple[str, Verdict]]:
-    """Judge every property of a subject for every generation, the reference first. Raises `Meaningless`."""
+    """Judge every property of a subject for every generation, the reference first. Raises `MeaninglessError`."""
     try:
         claimed = mutated(subject, text)
         for generation, switches in GENERATIONS.items():
@@ -92,7 +92,7 @@ def judged(subject: Subject, text: str) -> Iterator[tuple[str, Verdict]]:
                 obligation = prove(claim, switches, TIMEOUT, False)
                 yield f"{obligation.property} of {generation}", obligation.verdict
     except MEANINGLESS as cause:
-        raise Meaningless(f"{type(cause).__name__}: {cause}") from None
+        raise MeaninglessError(f"{type(cause).__name__}: {cause}") from None
 
 
 def outcome(subject: Subject, mutant: Mutant, baseline: Verdicts) -> Outcome:

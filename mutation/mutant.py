@@ -46,7 +46,7 @@ Verdicts = Mapping[str, Verdict]
 """The verdict of each obligation, by a name for it."""
 
 
-class Meaningless(Exception):
+class MeaninglessError(Exception):
     """A mutated text that no function or transition can be made of; its text says why."""
 
 
@@ -63,7 +63,7 @@ class Outcome:
 def fate_of(mutant: Mutant, baseline: Verdicts, judged: Iterable[tuple[str, Verdict]]) -> Outcome:
     """Judge a mutant, obligation by obligation, up to the first that gives it away.
 
-    A question without an answer gives nothing away, so that a slow machine makes no mutant look dead. Raising `Meaningless` is
+    A question without an answer gives nothing away, so that a slow machine makes no mutant look dead. Raising `MeaninglessError` is
     the way of `judged` to say that the text cannot be judged.
     """
     open_ones = []
@@ -73,7 +73,7 @@ def fate_of(mutant: Mutant, baseline: Verdicts, judged: Iterable[tuple[str, Verd
                 open_ones.append(name)
             elif verdict is not baseline[name]:
                 return Outcome(mutant, Fate.KILLED, name)
-    except Meaningless as cause:
+    except MeaninglessError as cause:
         return Outcome(mutant, Fate.INVALID, why=str(cause))
     if open_ones:
         return Outcome(mutant, Fate.UNDECIDED, why=f"no answer in time: {', '.join(open_ones)}")

@@ -73,7 +73,9 @@ def used(tree: ast.Module, functions: Sequence[str]) -> list[ast.FunctionDef]:
     defined = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     found = list(functions)
     for name in found:
-        names = {node.id for node in ast.walk(defined[name]) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+        names = {
+            node.id for node in ast.walk(defined[name]) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        }
         found += [other for other in defined if other in names and other not in found]
     return [node for name, node in defined.items() if name in found]
 

@@ -14,12 +14,14 @@ from vgicheck.engine.verdict import Obligation
 from .bindings import kvm_2012
 from .obligations import Job, judge_function, names
 
+
 @dataclass(frozen=True, slots=True)
 class Generation:
     """What the kernel around a patch is taken to be, given by a binding.
 
     `functions` are those that are bound; `names(f)` lists what is claimed of a function, `judge(unit, f, size, tell)`
-    judges it. `sizes` are the values of the macro `size_macro` that are tried, `partial_claims` what is claimed of functions that only a tree shows.
+    judges it. `sizes` are the values of the macro `size_macro` that are tried, `partial_claims` what is claimed of
+    functions that only a tree shows.
     """
 
     name: str

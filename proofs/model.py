@@ -65,8 +65,11 @@ def _cpu(cpu: VgicCpu) -> list[tuple[bool, Assumption | None]]:
 
 
 def _handler(old: HandlerState) -> Sequence[tuple[bool, Assumption | None]]:
-    return [*_cpu(old.cpu), (lt(old.vcpu_id, MAX_CPUS), Assumption("vcpu_id has a bank", "kvm_vgic_vcpu_init")),
-            (same(old.hw.nr_lr, old.cpu.nr_lr), Assumption("nr_lr is that of this CPU", "kvm_vgic_vcpu_init"))]  # fmt: skip
+    return [
+        *_cpu(old.cpu),
+        (lt(old.vcpu_id, MAX_CPUS), Assumption("vcpu_id has a bank", "kvm_vgic_vcpu_init")),
+        (same(old.hw.nr_lr, old.cpu.nr_lr), Assumption("nr_lr is that of this CPU", "kvm_vgic_vcpu_init")),
+    ]
 
 
 def _small(*books: str) -> Callable[[Any], Sequence[tuple[bool, Assumption | None]]]:
@@ -160,9 +163,7 @@ def prove(claim: tuple[Transition, Property], switches: Switches, timeout: float
     return obligation
 
 
-def _replay(
-    obligation: Obligation, model: Any, step: Callable[[Any], Any], prop: Property, old: Any, at: At
-) -> None:
+def _replay(obligation: Obligation, model: Any, step: Callable[[Any], Any], prop: Property, old: Any, at: At) -> None:
     """Run the transition on plain numbers; a counterexample that does not fail there is no refutation."""
     start, where = plain(old, model), plain(at, model)
     if prop.repeated:
@@ -229,4 +230,3 @@ def _cells(state: Any, at: At, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _cells(value, at, f"{name}.")
         else:
             yield name, value
-

@@ -117,7 +117,9 @@ def _refines(judge: Judge, job: Job) -> Obligation:
         if obligation.verdict is not Verdict.REFUTED:
             return obligation
         refuted.append(counterexample)
-        nearest = replace(obligation, reason=f"{obligation.reason} (nearest: {described(switches, job.bound.function)})")
+        nearest = replace(
+            obligation, reason=f"{obligation.reason} (nearest: {described(switches, job.bound.function)})"
+        )
     assert nearest is not None
     return nearest
 

@@ -1,6 +1,7 @@
 """Properties of the maintenance handler, stated of one list register, one interrupt and one vCPU that stand for all.
 
-`old` and `new` are `model.handler.HandlerState`s, and `new` may come from the model or from C.  Most properties speak of a handler that
+`old` and `new` are `model.handler.HandlerState`s, and `new` may come from the model or from C.  Most properties
+speak of a handler that
 *acts*: a vCPU is loaded, and the live registers are its own.  What must happen otherwise is said by
 handler-without-vcpu and handler-right-vcpu.
 """
@@ -73,9 +74,7 @@ def _eoi_frees_lr(old: HandlerState, new: HandlerState, at: At) -> Sequence[Part
 
 def _eoi_touches_nothing_else(old: HandlerState, new: HandlerState, at: At) -> Sequence[Part]:
     k = other_key(at)
-    named = any_of(
-        range(NR_LRS), lambda l: and_(flagged(old, l), same(bank(old.vcpu_id, old.cpu.lr[l].virtual_id), k))
-    )
+    named = any_of(range(NR_LRS), lambda l: and_(flagged(old, l), same(bank(old.vcpu_id, old.cpu.lr[l].virtual_id), k)))
     nobody = and_(acts(old), not_(named))
     unflagged = and_(acts(old), not_(flagged(old, at.lr)))
     seen = and_(acts(old), flagged(old, at.lr))

@@ -1,6 +1,7 @@
 """Properties of initialisation: the probe, the VM and the vCPU.
 
-`old` and `new` are the states of `model.init`.  Where a property is about what a failing path leaves behind, it compares the
+`old` and `new` are the states of `model.init`.  Where a property is about what a failing path leaves behind, it
+compares the
 kernel's books before and after.
 """
 
@@ -42,7 +43,11 @@ def _hyp_not_fatal(old: HypInitState, new: HypInitState, at: At) -> Sequence[Par
     absent = not_(old.vgic_present)
     return [
         Part("KVM comes up with or without a VGIC", True, new.result == 0),
-        Part("KVM_CAP_IRQCHIP is reported exactly if the probe succeeded", absent, iff(new.vgic_present, _probed(old, new))),
+        Part(
+            "KVM_CAP_IRQCHIP is reported exactly if the probe succeeded",
+            absent,
+            iff(new.vgic_present, _probed(old, new)),
+        ),
     ]
 
 

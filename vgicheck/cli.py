@@ -1,4 +1,6 @@
-"""The command line. Exit codes: 0 all proved, 1 something refuted, 2 wrong use or input, 3 none refuted but not all proved."""
+"""The command line. Exit codes: 0 all proved, 1 something refuted, 2 wrong use or input, 3 none refuted but not all
+proved.
+"""
 
 from __future__ import annotations
 
@@ -92,9 +94,7 @@ def main() -> None:
 @click.argument("patch", metavar="PATCH")
 @click.option("--native", is_flag=True, help="Replay refutations in compiled C as well. This runs code of the patch.")
 @common
-def review(
-    patch: str, native: bool, json_file: str | None, keep: str | None, timeout: float, jobs: int
-) -> None:
+def review(patch: str, native: bool, json_file: str | None, keep: str | None, timeout: float, jobs: int) -> None:
     """Judge a mailed patch: a Patchwork page, an mbox, a `git format-patch` file or a diff; - for standard input."""
     if native and (reason := native_runs.available()) is not None:
         raise Wrong(f"--native: {reason}")
@@ -143,7 +143,9 @@ def _print_review(found: Any) -> None:
 
 @main.command()
 @click.argument("properties", nargs=-1, metavar="[PROPERTY ...]")
-@click.option("--generation", default="reference", help="Whose choices the model makes; see `vgicheck list generations`.")
+@click.option(
+    "--generation", default="reference", help="Whose choices the model makes; see `vgicheck list generations`."
+)
 @common
 def prove(
     properties: Sequence[str], generation: str, json_file: str | None, keep: str | None, timeout: float, jobs: int
@@ -154,7 +156,9 @@ def prove(
     try:
         claims = model_proofs.claims(properties)
     except KeyError as unknown:
-        raise Wrong(f"{unknown.args[0]}: no property of the model has this id; see `vgicheck list properties`") from None
+        raise Wrong(
+            f"{unknown.args[0]}: no property of the model has this id; see `vgicheck list properties`"
+        ) from None
     switches = GENERATIONS[generation]
     tasks = [partial(model_proofs.prove, claim, switches, timeout, keep is not None) for claim in claims]
 

@@ -1,6 +1,7 @@
 """The VGIC of October 2012: arch/arm/kvm/vgic.c and asm/kvm_vgic.h, tied to the model.
 
-The C side is seen through `vgic_2012.h` (structures and helpers) and `entry_2012.h` (how each function is called).  A region's name is
+The C side is seen through `vgic_2012.h` (structures and helpers) and `entry_2012.h` (how each function is called).
+A region's name is
 the chain of field names from a global, with `[]` for each index.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from model.distributor import MAX_CPUS, NR_LRS, NR_PRIVATE_IRQS, Distributor, VgicCpu
 from model.generation import Switches
@@ -204,7 +205,10 @@ def _answers() -> list[Invariant]:
         *(Invariant(f"{WORLD}.{name}", _below(2), "a flag is 0 or 1", "") for name in flags),
         Invariant(f"{ENTRY}.result", _below(1), "no result yet", ""),
         Invariant(f"{WORLD}.cpu", _below(MAX_CPUS), "this CPU is one of NR_CPUS", ""),
-        *(_truth(f"{ENTRY}.{n}") for n in ("vcpu_loaded", "live_is_other", "vm_has_vgic", "host_has_vgic", "host_has_node")),
+        *(
+            _truth(f"{ENTRY}.{n}")
+            for n in ("vcpu_loaded", "live_is_other", "vm_has_vgic", "host_has_vgic", "host_has_node")
+        ),
     ]
 
 
@@ -289,14 +293,14 @@ def _process_invariants() -> list[Invariant]:
 class Names:
     """Cells in the kernel's words."""
 
-    _OBJECTS = {
+    _OBJECTS: ClassVar = {
         "vgicheck_vcpu": "vcpu",
         "vgicheck_kvm": "kvm",
         "vgicheck_world": "kernel",
         "vgicheck_entry": "given",
         "vgicheck_running_vcpu": "running vcpu",
     }
-    _REGISTERS = {HCR: "GICH_HCR", VTR: "GICH_VTR", VMCR: "GICH_VMCR", APR: "GICH_APR"}
+    _REGISTERS: ClassVar = {HCR: "GICH_HCR", VTR: "GICH_VTR", VMCR: "GICH_VMCR", APR: "GICH_APR"}
 
     def name(self, region: str, key: Key) -> str:
         """`vcpu->arch.vgic_cpu.vgic_lr[3]`, `GICH_LR3`, `kvm->arch.vgic.irq_active INTID 34`."""
@@ -348,7 +352,8 @@ class Names:
     def public(self, region: str) -> bool:
         """The objects of the entry, but for the pointers that it sets up and decodes."""
         pointers = ("vgicheck_vcpu.kvm", f"{DIST}.vctrl_base", "vgicheck_running_vcpu")
-        return region.split(".")[0].split("[")[0] in (*self._OBJECTS, GICH.removesuffix("[]")) and region not in pointers
+        root = region.split(".", maxsplit=1)[0].split("[", maxsplit=1)[0]
+        return root in (*self._OBJECTS, GICH.removesuffix("[]")) and region not in pointers
 
 
 # What makes a refutation easy to read --------------------------------------------------------------

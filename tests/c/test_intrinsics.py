@@ -1,7 +1,5 @@
 """The functions whose meaning is given in Python: bits, devices, claims and assumptions."""
 
-# ruff: noqa: E501  (tables of C, a row each)
-
 from __future__ import annotations
 
 import random
@@ -46,10 +44,14 @@ INPUTS = ("n", "size", *OBSERVE)
 @needs_native
 @pytest.mark.parametrize("bitmap", ["words", "kept.reg_ul"])
 def test_bit_operations_are_those_of_the_kernel(bitmap: str) -> None:
-    """Each bit operation on words and on a bitmap kept bit by bit does, on numbers and as a formula, what compiled C does."""
+    """Each bit operation on words and on a bitmap kept bit by bit does, on numbers and as a formula, what compiled C
+    does.
+    """
     entries = [o.replace("MAP", bitmap) for o in OPERATIONS.values()]
     if bitmap != "words":
-        entries = [e.replace("= find_next_bit(kept.reg_ul, size, n)", "= find_next_bit(kept.reg_ul, size, 9)") for e in entries]
+        entries = [
+            e.replace("= find_next_bit(kept.reg_ul, size, n)", "= find_next_bit(kept.reg_ul, size, 9)") for e in entries
+        ]
     else:
         entries = [e.replace("size, n)", "size, 9)") for e in entries]
     functions = "".join(f"void e{i}(void) {{ {body} }}\n" for i, body in enumerate(entries))
@@ -59,7 +61,10 @@ def test_bit_operations_are_those_of_the_kernel(bitmap: str) -> None:
     chosen = []
     for i in range(len(entries)):
         for _ in range(6):
-            sparse = [random_.choice([0, 1 << random_.randrange(32), (1 << 32) - 1, random_.getrandbits(32)]) for _ in range(4)]
+            sparse = [
+                random_.choice([0, 1 << random_.randrange(32), (1 << 32) - 1, random_.getrandbits(32)])
+                for _ in range(4)
+            ]
             sizes = {"n": random_.randrange(64), "size": random_.randint(1, 64)}
             chosen.append((i, sizes | dict(zip(OBSERVE[2:], sparse, strict=True))))
     native = compiled(text, (*INPUTS, "which"), "dispatch()", OBSERVE, [v | {"which": i} for i, v in chosen], 1)
@@ -148,7 +153,10 @@ def test_a_path_ends_where_a_claim_fails() -> None:
     """A failed claim is reported with its property and line, and what follows is not reached with it."""
     lowered = program(CHECKS)
     assert plain(lowered, "claims", {"n": 4}, ("o",)) == Outcome((1,))
-    for reading in (lambda: plain(lowered, "claims", {"n": 1}, ("o",)), lambda: Symbolic(lowered, "claims").at({"n": 1}, ())):
+    for reading in (
+        lambda: plain(lowered, "claims", {"n": 1}, ("o",)),
+        lambda: Symbolic(lowered, "claims").at({"n": 1}, ()),
+    ):
         assert reading().faults == {("first", 7)}
 
 

@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from interpret import Machine
 
+from tests.c.interpret import Machine
 from vgicheck.c import clang
 from vgicheck.c.ir import (
     Assign,
@@ -360,9 +360,7 @@ def test_structs_in_structs_without_end() -> None:
 def test_an_error_inside_a_function() -> None:
     """A function in which an error of the compiler lies is refused, at the error; the others are lowered."""
     program = lowered("int g(void) { return 1; }\nint f(void)\n{\n\treturn undeclared;\n}")
-    assert str(program.unsupported["f"]) == (
-        "t.c:4: what does not compile: use of undeclared identifier 'undeclared'"
-    )
+    assert str(program.unsupported["f"]) == ("t.c:4: what does not compile: use of undeclared identifier 'undeclared'")
     assert list(program.functions) == ["g"]
 
 

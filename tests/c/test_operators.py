@@ -20,11 +20,7 @@ PAIRS = tuple(itertools.product(WIDTHS, repeat=2))
 TOTAL = ("+", "-", "*", "&", "|", "^", "==", "!=", "<", "<=", ">", ">=", "&&", "||")
 PARTIAL = ("/", "%", "<<", ">>")
 UNARY = ("-", "~", "!", "+")
-DECLARATIONS = (
-    "typedef _Bool bool;\n"
-    + "".join(f"{t} a_{t}, b_{t};\n" for t in WIDTHS)
-    + "u32 choice;\n"
-)
+DECLARATIONS = "typedef _Bool bool;\n" + "".join(f"{t} a_{t}, b_{t};\n" for t in WIDTHS) + "u32 choice;\n"
 INPUTS = [f"{side}_{t}" for side in "ab" for t in WIDTHS] + ["choice"]
 
 

@@ -1,6 +1,6 @@
-"""Whole C functions mean the same interpreted, as formulas and compiled; what goes wrong in them is claimed on its line."""
-
-# ruff: noqa: E501  (tables of C, a row each)
+"""Whole C functions mean the same interpreted, as formulas and compiled; what goes wrong in them is claimed on its
+line.
+"""
 
 from __future__ import annotations
 
@@ -173,7 +173,13 @@ def number(random_: random.Random, lvalue: str, limits: dict[str, tuple[int, int
     if lvalue in limits:
         return random_.randint(*limits[lvalue])
     bits = BITS.get(lvalue, 32)
-    some = [0, random_.getrandbits(1), random_.getrandbits(3), random_.getrandbits(bits), (1 << bits) - 1 - random_.getrandbits(3)]
+    some = [
+        0,
+        random_.getrandbits(1),
+        random_.getrandbits(3),
+        random_.getrandbits(bits),
+        (1 << bits) - 1 - random_.getrandbits(3),
+    ]
     return random_.choice(some) & (1 << bits) - 1
 
 
@@ -194,9 +200,7 @@ def difference(found: Outcome, expected: Outcome, vector: Vector) -> str:
     """Say where two outcomes differ, or nothing."""
     if found == expected:
         return ""
-    values = [
-        f"{o}: {x:#x} {y:#x}" for o, x, y in zip(OBSERVE, found.values, expected.values, strict=False) if x != y
-    ]
+    values = [f"{o}: {x:#x} {y:#x}" for o, x, y in zip(OBSERVE, found.values, expected.values, strict=False) if x != y]
     return f"{values} {sorted(found.faults)} {sorted(expected.faults)} for {vector}"
 
 
@@ -221,9 +225,7 @@ def test_numbers_agree_with_compiled(optimise: int, seed: int) -> None:
     text = f"{DECLARATIONS}{bodies}int which;\nvoid dispatch(void) {{ switch (which) {{ {calls} }} }}\n"
     random_ = random.Random(seed + optimise)
     chosen = [(i, v) for i, c in enumerate(CASES.values()) for v in vectors(random_, c.limits, 8)]
-    native = compiled(
-        text, (*INPUTS, "which"), "dispatch()", OBSERVE, [v | {"which": i} for i, v in chosen], optimise
-    )
+    native = compiled(text, (*INPUTS, "which"), "dispatch()", OBSERVE, [v | {"which": i} for i, v in chosen], optimise)
     lowered = program(text)
     wrong = []
     for (i, vector), given in zip(chosen, native, strict=True):
@@ -288,7 +290,9 @@ FAULTS = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_what_goes_wrong_is_claimed_on_its_line(name: str) -> None:
-    """An undefined step or an access outside its object is claimed with its line, exactly for the inputs that lead to it."""
+    """An undefined step or an access outside its object is claimed with its line, exactly for the inputs that lead to
+    it.
+    """
     fault = FAULTS[name]
     lowered = program(Case(fault.body).text)
     symbolic = Symbolic(lowered, "entry", {"n": (0, 100)})
@@ -502,7 +506,8 @@ class Writer:
             return f"if ({self.expression()}) {self.block(room)}{tail}"
         if kind == 10 and room > 1:
             cases = "".join(
-                f"case {k}: {self.block(room - 2)} {self.random.choice(['break;', ''])}\n" for k in range(self.random.randint(1, 3))
+                f"case {k}: {self.block(room - 2)} {self.random.choice(['break;', ''])}\n"
+                for k in range(self.random.randint(1, 3))
             )
             tail = f"default: {self.block(0)}"
             return f"switch ({self.index()} & 3) {{\n{cases}{tail} }}\n"
@@ -590,7 +595,9 @@ LOOPS = {
 
 @pytest.mark.parametrize("name", LOOPS)
 def test_a_loop_over_64_bits_is_summarised_quickly(name: str) -> None:
-    """Every usual way to walk over up to 64 list registers is summarised in seconds, and means what it does on numbers."""
+    """Every usual way to walk over up to 64 list registers is summarised in seconds, and means what it does on
+    numbers.
+    """
     body = LOOPS[name].replace("(bits", "(map.reg_ul").replace(", bits", ", map.reg_ul")
     lowered = program(Case(body).text)
     start = time.process_time()

@@ -75,7 +75,7 @@ QUESTIONS = {
         ],
         "unsat",
     ),
-    "odd names": ([z3.BitVec("s.rest[](3, 1)", 8) == 4, z3.Bool("table#2 \"x != NULL")], "sat"),
+    "odd names": ([z3.BitVec("s.rest[](3, 1)", 8) == 4, z3.Bool('table#2 "x != NULL')], "sat"),
     "division": ([z3.UDiv(A, B) > z3.URem(A, B), A / B == 3, z3.SRem(A, B) == 1, z3.LShR(A, B) == A >> B], None),
 }
 

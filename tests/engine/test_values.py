@@ -23,9 +23,7 @@ def number(term: Any, x: int = 0, y: int = 0, p: bool = False, q: bool = False) 
     if not is_symbolic(term):
         return term
     value = z3.simplify(
-        z3.substitute(
-            term, (X, z3.BitVecVal(x, 4)), (Y, z3.BitVecVal(y, 4)), (P, z3.BoolVal(p)), (Q, z3.BoolVal(q))
-        )
+        z3.substitute(term, (X, z3.BitVecVal(x, 4)), (Y, z3.BitVecVal(y, 4)), (P, z3.BoolVal(p)), (Q, z3.BoolVal(q)))
     )
     return z3.is_true(value) if z3.is_bool(value) else value.as_long()
 

@@ -10,9 +10,9 @@ import pytest
 from model.generation import REFERENCE
 from mutation import c_campaign, model_campaign
 from mutation.c_campaign import Example, prepared
-from mutation.equivalents import EQUIVALENT
+from mutation.equivalents import EQUIVALENT, HOLES
 from mutation.model_campaign import CODEC, HANDLER, HARDWARE, INIT, Subject, mutated, source
-from mutation.mutant import Fate, Meaningless, Mutant, fate_of, sample, score
+from mutation.mutant import Fate, MeaninglessError, Mutant, fate_of, sample, score
 from mutation.python_mutants import mutants
 from proofs.model import PROPERTIES, claims, prove
 from vgicheck.engine.verdict import Verdict
@@ -44,10 +44,14 @@ KILLERS: dict[str, Edit] = {
     "eoi-clears-lr-eoi": Edit(HANDLER, EOI, "replace(lr, eoi=True)"),
     "eoi-frees-lr": Edit(HANDLER, "or_(s.cpu.elrsr[l], empty)", "s.cpu.elrsr[l]"),
     "eoi-touches-nothing-else": Edit(HANDLER, EOI, "replace(lr, eoi=False, priority=0)"),
-    "uie-kept-without-underflow": Edit(HANDLER, "clear_uie(handled, and_(acts, s.cpu.misr.u))", "clear_uie(handled, acts)"),
+    "uie-kept-without-underflow": Edit(
+        HANDLER, "clear_uie(handled, and_(acts, s.cpu.misr.u))", "clear_uie(handled, acts)"
+    ),
     "lr-shadow-matches-register": Edit(HANDLER, "ite(when, s.cpu.lr[l], s.hw.lr[l])", "s.hw.lr[l]"),
     "handler-ignores-unmarked": Edit(HANDLER, "and_(acts, s.cpu.misr.eoi, ", "and_(acts, "),
-    "handler-without-vcpu": Edit(HANDLER, "quiesce(handled, not_(acts))", "quiesce(handled, and_(s.loaded, not_(acts)))"),
+    "handler-without-vcpu": Edit(
+        HANDLER, "quiesce(handled, not_(acts))", "quiesce(handled, and_(s.loaded, not_(acts)))"
+    ),
     "handler-once": Edit(HANDLER, UIE, "replace(s.cpu.hcr, uie=False, en=not_(s.cpu.hcr.en))"),
     "handler-right-vcpu": Edit(HANDLER, "acts = and_(s.loaded, s.live) if", "acts = s.loaded if"),
     "vcpu-init-lr-count": Edit(INIT, "widened(list_regs, 7) + 1", "widened(list_regs, 7)"),
@@ -118,11 +122,11 @@ def test_code_killer(name: str, good: Example) -> None:
 
 @pytest.mark.parametrize("subject", [HANDLER, INIT], ids=lambda s: str(s.module))
 def test_sample_of_the_model(subject: Subject) -> None:
-    """Of an even sample of the mutants of a module none goes unnoticed but those that are listed as equivalent."""
+    """Of an even sample of the mutants of a module none goes unnoticed but those that are listed, with the reason."""
     chosen = sample(model_campaign.all_mutants(subject), 8)
     result = score(model_campaign.campaign(subject, chosen, 1), EQUIVALENT)
     assert result.counted >= 4
-    assert not result.survivors, [o.mutant.key for o in result.survivors]
+    assert {o.mutant.key for o in result.survivors} <= HOLES.keys()
 
 
 def test_sample_of_the_patch(good: Example) -> None:
@@ -144,8 +148,13 @@ def test_mutants_are_distinct(good: Example) -> None:
 
 def test_a_mutant_without_meaning(good: Example) -> None:
     """A text that does not parse is no mutant that was noticed: it is not counted."""
-    with pytest.raises(Meaningless):
-        prepared(good, "kvm_vgic_vcpu_init", "kvm_vgic_vcpu_init", "int kvm_vgic_vcpu_init(struct kvm_vcpu *vcpu)\n{\n\treturn")
+    with pytest.raises(MeaninglessError):
+        prepared(
+            good,
+            "kvm_vgic_vcpu_init",
+            "kvm_vgic_vcpu_init",
+            "int kvm_vgic_vcpu_init(struct kvm_vcpu *vcpu)\n{\n\treturn",
+        )
     outcome = model_campaign.outcome(HANDLER, Mutant("f", 1, "cut off", "def f(:"), {})
     assert outcome.fate is Fate.INVALID
     assert score([outcome], {}).counted == 0
@@ -159,13 +168,12 @@ def test_no_answer_gives_nothing_away() -> None:
     assert score([outcome], {}).survivors == (outcome,)
 
 
-def test_equivalents_are_mutants(good: Example) -> None:
-    """A survivor is excused only under its own key."""
+def test_equivalents() -> None:
+    """A survivor is excused only under its own key, and no mutant is both equivalent and a hole."""
+    assert not EQUIVALENT.keys() & HOLES.keys()
     alive = fate_of(Mutant("f", 1, "a -> b", "b"), {"p": Verdict.PROVED}, [("p", Verdict.PROVED)])
     assert score([alive], {"f: a -> b": "same"}).counted == 0
     assert score([alive], {"f: a -> c": "same"}).survivors == (alive,)
-
-
 
 
 def test_python_mutants() -> None:

@@ -110,7 +110,9 @@ def test_switch_of_which_no_property_speaks(switch: str) -> None:
     solver = z3.Solver()
     (transition,) = {t.name: t for t, _ in CLAIMS if speaks_of(switch, t.name)}.values()
     old, at = fresh(transition.state, "old"), fresh(At, "at")
-    equal = and_(*(same for _, same in differences(transition.step(old, REFERENCE), transition.step(old, switches), at)))
+    equal = and_(
+        *(same for _, same in differences(transition.step(old, REFERENCE), transition.step(old, switches), at))
+    )
     solver.add(not_(equal))
     assert solver.check() == z3.sat
 

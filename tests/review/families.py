@@ -4,8 +4,6 @@ Each variant is a list of textual edits of one function with what it needs, put 
 a kernel of 128 interrupts.
 """
 
-# ruff: noqa: E101 -- C is indented with tabs
-
 from __future__ import annotations
 
 import re

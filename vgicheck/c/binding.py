@@ -53,7 +53,9 @@ class View:
         if found is None:
             value = self.memory.inputs.word(region, wide, bits)
         else:
-            value = self._word(found.read(wide, lambda c, a, b: ite(c, self._word(a, bits), self._word(b, bits), width=bits)), bits)
+            value = self._word(
+                found.read(wide, lambda c, a, b: ite(c, self._word(a, bits), self._word(b, bits), width=bits)), bits
+            )
         if isinstance(value, int):
             value &= (1 << bits) - 1
             return value - (1 << bits) if signed and value >> (bits - 1) else value
@@ -81,7 +83,8 @@ class View:
     def map(self, read: Callable[..., Any], width: int | None = None) -> Map[Any]:
         """Return a map whose values are read cell by cell, each once.
 
-        A symbolic key of few values becomes a choice among whole values: two maps read at one key then have one shape, which is
+        A symbolic key of few values becomes a choice among whole values: two maps read at one key then have one
+        shape, which is
         what lets a solver see that they agree.
         """
         known: dict[Any, Any] = {}
@@ -127,7 +130,8 @@ class Words(Protocol):
 class Bound:
     """A C function and what it is in the model.
 
-    `abstract` reads the model's state off a memory; `entry` is the function of the entry file that calls it. `prefer` lists
+    `abstract` reads the model's state off a memory; `entry` is the function of the entry file that calls it.
+    `prefer` lists
     conditions on the state and the indices that make a refutation easy to read, tried in this order.
     """
 

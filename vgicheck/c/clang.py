@@ -179,7 +179,8 @@ class UnaryOperator(IntEnum):
 @dataclass(slots=True, eq=False)
 class Node:
     """A node of the syntax tree with the nodes below it that are evaluated: a cast has its operand only, a declaration
-    of a variable its initialiser only, `sizeof` nothing."""
+    of a variable its initialiser only, `sizeof` nothing.
+    """
 
     kind: int
     cursor: Cursor

@@ -1,7 +1,8 @@
 """The values that C's scalars take while a function is evaluated.
 
 An integer is a plain `int` in the range of its C type, or a Z3 bit-vector of its width.  A `Choice` is a set of guarded
-alternatives: what a scalar is after control flow has joined.  Plain integers stay plain inside it, so that an index, a flag or an
+alternatives: what a scalar is after control flow has joined.  Plain integers stay plain inside it, so that an
+index, a flag or an
 error code that took one of a few values is still known exactly.  The guards are decision diagrams of `engine.guards`.
 """
 
@@ -63,8 +64,10 @@ class Search:
     """The first bit at or after `start` that is `wanted`, or `size`: what `find_next_bit` returns, not yet looked for.
 
     A loop over set bits runs once for each bit, under that bit, because the answer is kept in this form up to the
-    loop's head.  `region` is the bitmap as it was when the search was asked for: `prefix` are the indices before the last,
-    `offset` the bit at which the search counts from zero, `word` the width of the region's words, 0 where it is kept bit by bit.
+    loop's head.  `region` is the bitmap as it was when the search was asked for: `prefix` are the indices before
+    the last,
+    `offset` the bit at which the search counts from zero, `word` the width of the region's words, 0 where it is
+    kept bit by bit.
     """
 
     region: Map[Any]
@@ -426,20 +429,24 @@ def _compared(op: str, a: Any, b: Any, kind: Int) -> Any:
         raise Unsupported(f"comparison of {_kind(b if isinstance(a, int | z3.ExprRef) else a)}")
     x = z3.BitVecVal(a, kind.bits) if isinstance(a, int) else a
     y = z3.BitVecVal(b, kind.bits) if isinstance(b, int) else b
+    # One atom for `<` and one for `==`, negated as need be: `i < n` and `n <= i` must be seen to exclude each other.
     match op:
         case "==":
-            term = x == y
+            return decided(x == y)
         case "!=":
             return z3.Not(decided(x == y))
         case "<":
-            term = x < y if kind.signed else z3.ULT(x, y)
-        case "<=":
-            term = x <= y if kind.signed else z3.ULE(x, y)
+            return _below(x, y, kind)
         case ">":
-            term = y < x if kind.signed else z3.ULT(y, x)
+            return _below(y, x, kind)
+        case "<=":
+            return z3.Not(_below(y, x, kind))
         case _:
-            term = y <= x if kind.signed else z3.ULE(y, x)
-    return decided(term)
+            return z3.Not(_below(x, y, kind))
+
+
+def _below(x: Any, y: Any, kind: Int) -> Any:
+    return decided(x < y if kind.signed else z3.ULT(x, y))
 
 
 def decided(term: Any) -> Any:

@@ -38,12 +38,17 @@ def untouched(summary: Summary) -> Memory:
 
 
 def explained(
-    run: Plain, words: Words, broken: Failure, at: Any, depends: Callable[[Plain], bool],
+    run: Plain,
+    words: Words,
+    broken: Failure,
+    at: Any,
+    depends: Callable[[Plain], bool],
     fails: Callable[[Any], bool],
 ) -> Run:
     """Return the story of a run in which a property fails.
 
-    A change matters if the sentence that fails depends on the value; the line at fault is the last that made such a change,
+    A change matters if the sentence that fails depends on the value; the line at fault is the last that made such a
+    change,
     else the line at which the evaluator's claim failed, else the return.
     """
     sentence, loc = broken

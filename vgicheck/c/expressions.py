@@ -643,9 +643,7 @@ class Expressions:
         lvalue = self._hold_lvalue_at(mark, lvalue, self.loc(left))
         return self._update(lvalue, ctype, _COMPOUND[kind], operand, node, wanted=wanted)
 
-    def _update(
-        self, lvalue: LValue, ctype: CType, op: str, operand: Expr, node: Node, *, wanted: bool
-    ) -> Expr:
+    def _update(self, lvalue: LValue, ctype: CType, op: str, operand: Expr, node: Node, *, wanted: bool) -> Expr:
         """`lvalue = lvalue op operand`, computed in the type that C computes it in."""
         old = self._read(lvalue, ctype, node)
         if isinstance(ctype, Int) and isinstance(operand.type, Int):

@@ -106,5 +106,3 @@ class Graph:
             then, otherwise = self._target(terminator.then), self._target(terminator.otherwise)
             return Branch(terminator.condition, number[then], number[otherwise], terminator.loc)
         return terminator
-
-

@@ -1,6 +1,7 @@
-"""The functions whose meaning is given here and not in C: bit operations, device registers, and the checks of the stubs.
+"""Functions whose meaning is given here and not in C: bit operations, device registers, the checks of the stubs.
 
-The kernel's bit operations are atomic; run in one go they are plain reads and writes.  `readl` and `writel` reach the device
+The kernel's bit operations are atomic; run in one go they are plain reads and writes.  `readl` and `writel` reach
+the device
 registers of the object that their address points into, a byte array of the stubs.
 """
 
@@ -131,7 +132,9 @@ def _find_bit(has_start: bool, wanted: bool) -> Intrinsic:
         def searched(at: Any) -> Any:
             if not isinstance(at, int) or at < 0:
                 raise Unsupported("a bit search from a bit that is not known exactly", call.loc)
-            return Search(region, place.key[:-1], first, word, at, size, result if result.bits == WORD else INDEX, wanted)
+            return Search(
+                region, place.key[:-1], first, word, at, size, result if result.bits == WORD else INDEX, wanted
+            )
 
         options = e.domain.options(start, state.path)
         if len(options) == 1:

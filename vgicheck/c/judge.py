@@ -1,6 +1,7 @@
 """Judging one C function: the rules of the language and of locking, the properties claimed of it, and the model.
 
-The function is summarised once.  A solver's refutation is a suspicion until it has been run: its cells become plain numbers, the
+The function is summarised once.  A solver's refutation is a suspicion until it has been run: its cells become plain
+numbers, the
 same evaluator interprets the C over them, and the property must fail there too; then the numbers are made small.
 """
 
@@ -15,7 +16,7 @@ import z3
 from ..engine.judge import Finding, PartLike, Witnesses, judge
 from ..engine.maps import Key, Map, MapOf
 from ..engine.solve import Feasibility
-from ..engine.values import and_, not_, or_, fresh, iff, is_symbolic, mapped, same
+from ..engine.values import and_, iff, is_symbolic, mapped, not_, or_, same
 from ..engine.verdict import Assumption, Obligation, Verdict
 from .binding import Bound, Invariant, View
 from .explain import Plain, explained, untouched
@@ -55,7 +56,7 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """An obligation before it is judged: its parts over two memories, and the claims of the evaluator that belong to it.
+    """An obligation before it is judged: its parts over two memories, and the kinds of claims that belong to it.
 
     `repeated`: the memories are those after a first run and after a second.
     """
@@ -70,7 +71,8 @@ class Question:
 class Judge:
     """One bound function of one program.
 
-    `limits` says what the arbitrary indices `at` may be, `split` is the one with the fewest values, `ours` are the files of the stubs, `claimed` the properties claimed of the
+    `limits` says what the arbitrary indices `at` may be, `split` is the one with the fewest values, `ours` are the
+    files of the stubs, `claimed` the properties claimed of the
     function beside those of the language.  Without `tell` a refutation is run but neither made small nor explained.
     """
 
@@ -160,7 +162,9 @@ class Judge:
 
     def _balance(self, before: View, after: View, at: Any) -> Sequence[PartLike]:
         return [
-            Sentence(f"{self.bound.words.name(name, ())} is as it was found", True, before.word(name) == after.word(name))
+            Sentence(
+                f"{self.bound.words.name(name, ())} is as it was found", True, before.word(name) == after.word(name)
+            )
             for name in sorted(after.memory.written)
             if name.endswith(LOCK_FIELDS)
         ]
@@ -191,8 +195,7 @@ class Judge:
         before, after, summary = self._views(question.repeated)
         returns = self._evaluator.guards.term(summary.returns)
         parts: list[PartLike] = [
-            Sentence(p.sentence, and_(returns, p.premise), p.conclusion)
-            for p in question.parts(before, after, self.at)
+            Sentence(p.sentence, and_(returns, p.premise), p.conclusion) for p in question.parts(before, after, self.at)
         ]
         parts += self._claims(summary.claims, question.kinds)
         parts = parts or [Sentence(CODE.get(question.name, question.name), True, True)]
@@ -207,9 +210,7 @@ class Judge:
 
     def _obligation(self, question: Question, finding: Finding, verdict: Verdict, reason: str) -> Obligation:
         assumed = dict.fromkeys(
-            Assumption(i.text, i.guarantor)
-            for i, _ in self._facts
-            if i.guarantor and question.name not in i.exempt
+            Assumption(i.text, i.guarantor) for i, _ in self._facts if i.guarantor and question.name not in i.exempt
         )
         return Obligation(
             question.name,

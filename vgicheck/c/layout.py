@@ -250,5 +250,3 @@ def adjusted(ctype: CType) -> CType:
     if isinstance(ctype, Array):
         return Pointer(ctype.element)
     return Pointer(ctype) if isinstance(ctype, FunctionType) else ctype
-
-

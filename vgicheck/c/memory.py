@@ -1,7 +1,8 @@
 """The objects of a C program: scalars addressed by field names and indices, with the layout and bounds of their types.
 
 A *region* is all the scalars that one chain of field names reaches; its indices are the key of a map, so that
-`kvm.arch.vgic.irq_active.percpu[]` is one map however many vCPUs there are.  Members of a union that are arrays of the same width are
+`kvm.arch.vgic.irq_active.percpu[]` is one map however many vCPUs there are.  Members of a union that are arrays of
+the same width are
 one region.  A union that views words also as `unsigned long a[0]`, the kernel's idiom for a bitmap, is kept bit by bit.
 
 Objects do not alias: two pointers are equal exactly if they name the same place.
@@ -276,8 +277,10 @@ class Memory:
 class Arbitrary:
     """Inputs of which nothing is known but the invariants that are asked of them.
 
-    Each cell is a constant.  A symbolic key of small range becomes a choice among the cells at plain keys; any other is a
-    cell of its own, and `relate(fact)` is told that cells of one region with equal keys hold the same.  So every question stays within
+    Each cell is a constant.  A symbolic key of small range becomes a choice among the cells at plain keys; any
+    other is a
+    cell of its own, and `relate(fact)` is told that cells of one region with equal keys hold the same.  So every
+    question stays within
     the theory of bit-vectors, where solvers are at their best.
 
     `constrain(region, key, value)` is told of each cell when it is first touched; `cells` keeps them, for the replay.
@@ -378,6 +381,3 @@ def _label(region: str, key: Key) -> str:
     for k in key:
         region = region.replace("[]", f"[{k.sexpr() if is_symbolic(k) else k}]", 1)  # type: ignore[attr-defined]
     return region
-
-
-

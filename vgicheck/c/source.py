@@ -1,6 +1,7 @@
 """A translation unit put together from stubs, the pieces of C that are under review, and the entries that call them.
 
-Each line keeps the place it came from.  A piece that the parser refuses is taken out and the rest is parsed again, so that an error
+Each line keeps the place it came from.  A piece that the parser refuses is taken out and the rest is parsed again,
+so that an error
 in one function says nothing about another, and nothing is judged whose tree is incomplete.
 """
 
@@ -63,9 +64,7 @@ class _Text:
         return self.origins[min(max(line, 1), len(self.origins)) - 1]
 
 
-def assemble(
-    stubs: Sequence[Stub], chunks: Sequence[Chunk], entries: Stub, defines: Mapping[str, str]
-) -> Unit:
+def assemble(stubs: Sequence[Stub], chunks: Sequence[Chunk], entries: Stub, defines: Mapping[str, str]) -> Unit:
     """Parse and lower the pieces between the stubs and the entries."""
     refused: dict[str, Unsupported] = {}
     kept = []

@@ -4,7 +4,8 @@ Branches are joined again where control flow joins, never enumerated.  A loop ru
 variables, the states that reach its head with the same value being joined first.  Over plain numbers the same code is
 an interpreter: that is how a refutation is replayed.
 
-What C leaves undefined, accesses outside their object, failed BUG_ONs and broken locking rules come out as *claims*, each under
+What C leaves undefined, accesses outside their object, failed BUG_ONs and broken locking rules come out as
+*claims*, each under
 the condition of its path and with its line; past an undefined step a path is followed no further.
 """
 
@@ -126,8 +127,10 @@ Intrinsic = Callable[["Evaluator", State, Sequence[Any], Call], Any]
 class Evaluator:
     """Runs functions of one program.
 
-    `feasible` says whether a condition can hold at all under what is assumed of the inputs; it bounds loops whose length is
-    symbolic.  `intrinsics` are the functions whose meaning is given here rather than in C.  `ours` are the files of the stubs: what
+    `feasible` says whether a condition can hold at all under what is assumed of the inputs; it bounds loops whose
+    length is
+    symbolic.  `intrinsics` are the functions whose meaning is given here rather than in C.  `ours` are the files of
+    the stubs: what
     goes wrong in them is reported where the source under judgement calls them.
 
     Of a plain run, `trace` is the lines taken and `wrote` the line that last wrote each cell.
@@ -366,9 +369,7 @@ class Evaluator:
             return self._located(expr.loc, self._pointer_binary, state, expr, left, right, left_type)
         assert isinstance(left_type, Int) and isinstance(right_type, Int)
         if expr.op in COMPARISONS:
-            return self.domain.truth(
-                self._located(expr.loc, self.domain.compare, expr.op, left, right, left_type)
-            )
+            return self.domain.truth(self._located(expr.loc, self.domain.compare, expr.op, left, right, left_type))
         if expr.op in ("<<", ">>"):
             self._claim_shift(state, right, right_type, left_type, expr.loc)
         elif expr.op in ("/", "%"):
@@ -417,9 +418,7 @@ class Evaluator:
             return pointer
         if isinstance(pointer, Null | Opaque):
             label = pointer.label if isinstance(pointer, Opaque) else "NULL"
-            return self.domain.each(
-                offset, lambda o: Opaque(f"{label} + {o if isinstance(o, int) else o.sexpr()}")
-            )
+            return self.domain.each(offset, lambda o: Opaque(f"{label} + {o if isinstance(o, int) else o.sexpr()}"))
         if not isinstance(pointer, Address):
             raise Unsupported("arithmetic on a pointer to a function")
         if not pointer.path or isinstance(pointer.path[-1], str):
@@ -493,7 +492,9 @@ class Evaluator:
         options = self.domain.options(value, state.path)
         null = self.guards.any(g for g, v in options if is_null(v))
         if null != FALSE:
-            self.require(state, "no-undefined", self.guards.not_(null), loc, "dereference of a pointer that is not null")
+            self.require(
+                state, "no-undefined", self.guards.not_(null), loc, "dereference of a pointer that is not null"
+            )
         places = []
         for guard, v in options:
             if is_null(v):
@@ -573,7 +574,9 @@ class Evaluator:
         unsigned = Int(32, False)
         inside = self.domain.compare("<", self.domain.convert(index, INDEX, unsigned), length, unsigned)
         g = self.guards
-        self.claim(state, "in-bounds", g.or_(g.not_(guard), inside), loc, f"index within 0..{length - 1} of {_array(what)}")
+        self.claim(
+            state, "in-bounds", g.or_(g.not_(guard), inside), loc, f"index within 0..{length - 1} of {_array(what)}"
+        )
 
     # Instructions -------------------------------------------------------------------------------
 
@@ -769,7 +772,7 @@ class _Run:
             raise Unsupported(what, self._loc_of(loop.head))
 
     def _waits(self, block: int, state: State) -> bool:
-        """Let a state that asks about a bit search wait until the bits before have been looked at, if it is in a loop."""
+        """Let a state in a loop that asks about a bit search wait until the bits before have been looked at."""
         name = self._asked(block, state) if self.open and block in self.open[-1].loop.blocks else None
         if name is None:
             return False

@@ -1,7 +1,8 @@
 """Path conditions as reduced ordered decision diagrams over Z3 atoms.
 
 Where control flow joins again, the two halves of a branch must cancel: `(p and c) or (p and not c)` has to *be* `p`,
-or every later formula drags the whole history along.  A canonical form gives that for free.  Only the Boolean structure is
+or every later formula drags the whole history along.  A canonical form gives that for free.  Only the Boolean
+structure is
 canonical: `x < 3` and `x < 4` are unrelated atoms.
 
 Diagrams are plain integers; 0 is false, 1 is true.  Atoms are ordered by first appearance.

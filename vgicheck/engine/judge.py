@@ -112,7 +112,8 @@ def _asked(goal: Any, assumptions: Sequence[Any], timeout: float, split: Any) ->
 def _readable(question: Sequence[Any], timeout: float, prefer: Sequence[Any]) -> Any:
     """Return a model that also meets as many preferences as can be had in order, or None if there was no time.
 
-    It is looked for in a context of its own: what a solver answers depends on the numbering of terms, and so on all that was asked before.
+    It is looked for in a context of its own: what a solver answers depends on the numbering of terms, and so on all
+    that was asked before.
     """
     context = z3.Context()
     solver = z3.Solver(ctx=context)

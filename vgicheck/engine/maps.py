@@ -1,7 +1,8 @@
 """Total, immutable maps from words to values: arrays that cost nothing for the keys that nobody asks about.
 
 A map is a base function and the writes on top of it.  Writes at plain keys are kept in a dictionary; a write
-at a symbolic key, or under a condition, is kept as it is and resolved only at the key that is read.  That is what keeps a
+at a symbolic key, or under a condition, is kept as it is and resolved only at the key that is read.  That is what
+keeps a
 goal about one interrupt independent of how many interrupts there are.
 """
 
@@ -192,7 +193,8 @@ def _joined_cells(
 ) -> Map[T]:
     """Join alternatives that differ only in plain cells.
 
-    A few cells that some alternatives lack are read from below.  Many, an array that was filled on one path, stay together under
+    A few cells that some alternatives lack are read from below.  Many, an array that was filled on one path, stay
+    together under
     the condition of that path.
     """
     cells = [r[0].cells if r and isinstance(r[0], _Cells) else {} for r in rest]
@@ -306,12 +308,10 @@ class MapOf:
 
 
 def _applied(template: Any, key: Key, key_widths: tuple[int, ...]) -> Any:
-    """Turn every constant of a value into a function of the key. Raises `ValueError` for a plain key that is too wide."""
+    """Turn every constant of a value into a function of the key. Raises `ValueError` for a key that is too wide."""
     for k, width in zip(key, key_widths, strict=True):
         if not is_symbolic(k) and not 0 <= k < 1 << width:
             raise ValueError(f"the key {k} does not fit in {width} bits")
-    arguments = [
-        widened(k, w) if is_symbolic(k) else z3.BitVecVal(k, w) for k, w in zip(key, key_widths, strict=True)
-    ]
+    arguments = [widened(k, w) if is_symbolic(k) else z3.BitVecVal(k, w) for k, w in zip(key, key_widths, strict=True)]
     domain = [z3.BitVecSort(w) for w in key_widths]
     return values.mapped(lambda c: z3.Function(c.decl().name(), *domain, c.sort())(*arguments), template)

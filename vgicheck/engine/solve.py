@@ -22,15 +22,20 @@ class Answer:
 
 
 QUICK = 100_000
-"""Solver's steps for a question that is likely to have an easy answer: steps, not seconds, so that every run is the same."""
+"""Solver's steps for a question that is likely to have an easy answer: steps, not seconds, so that every run is the
+same.
+"""
 PIECE = 15_000_000
 """Solver's steps, about three seconds, for the first try at a question."""
 
 
 def ask(assertions: Sequence[Any], timeout: float, split: Any = None, effort: int = 0) -> Answer:
-    """Ask Z3 whether the assertions hold together. `timeout` is in seconds, `effort` in the solver's own steps, 0 for no limit.
+    """Ask whether the assertions hold together.
 
-    A question that Z3 does not answer with `PIECE` effort goes to bitwuzla, which is often quicker to refuse; and then to
+    `timeout` is in seconds, `effort` in the solver's own steps, 0 for no limit.
+
+    A question that Z3 does not answer with `PIECE` effort goes to bitwuzla, which is often quicker to refuse; and
+    then to
     Z3 again, for each value of `split`, a word of few bits, where its first assertion depends on that.
     """
     if any(a is False for a in assertions):
@@ -76,7 +81,9 @@ def _checked(solver: Any, *literals: Any) -> tuple[str, Any, str]:
 
 
 def _depends(term: Any, constant: Any) -> bool:
-    return isinstance(term, z3.ExprRef) and not z3.substitute(term, (constant, z3.BitVecVal(0, constant.size()))).eq(term)
+    return isinstance(term, z3.ExprRef) and not z3.substitute(term, (constant, z3.BitVecVal(0, constant.size()))).eq(
+        term
+    )
 
 
 @dataclass(slots=True)
@@ -96,6 +103,7 @@ class Feasibility:
             self._solver.add(condition)
 
     def __call__(self, condition: Any) -> bool:
+        """Say whether a condition can hold."""
         if isinstance(condition, bool):
             return condition
         key = condition.get_id()

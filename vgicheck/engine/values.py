@@ -4,7 +4,8 @@ A truth value is a `bool` or a Z3 Bool; a word is an `int` or a Z3 bit-vector.  
 every seat and stays in plain Python for as long as nothing symbolic takes part, so that one text of a transition
 runs on numbers and, unchanged, builds the formula that is proved.  The annotations name the plain reading.
 
-Records are frozen dataclasses; `ite` and `same` go through their fields.  A composite value of another kind that can choose
+Records are frozen dataclasses; `ite` and `same` go through their fields.  A composite value of another kind that
+can choose
 between itself and its like has a method `merged(condition, other)`.  A field that holds a word says how wide it
 is: `Annotated[int, Width(10)]`.
 """

@@ -52,7 +52,8 @@ class Change:
 class Run:
     """A run that breaks a property: what it starts from, what it changes, and the line at fault.
 
-    `violated` is the sentence that fails, `indices` the list register, interrupt and vCPU for which it does, `path` the lines taken.
+    `violated` is the sentence that fails, `indices` the list register, interrupt and vCPU for which it does, `path`
+    the lines taken.
     Inputs that are not listed are 0. `returned` is false where the path ended in something undefined.
     `replayed` names the readings in which it was seen to fail: `python`, and `native` where compiled C confirmed it.
     """

@@ -50,8 +50,10 @@ def run_all(
         late = [r for r, (_, _, end) in running.items() if r not in ready and time.monotonic() >= end]
         for receiver in [*ready, *late]:
             number, ended, _ = running.pop(receiver)
-            answers[number] = lost(number, f"no answer within {limit:g} s") if receiver in late else _answer(
-                receiver, ended, number, lost
+            answers[number] = (
+                lost(number, f"no answer within {limit:g} s")
+                if receiver in late
+                else _answer(receiver, ended, number, lost)
             )
             ended.kill()
             ended.join()
@@ -60,9 +62,7 @@ def run_all(
     return [answers[number] for number in range(len(tasks))]
 
 
-def _answer(
-    receiver: Connection, process: BaseProcess, number: int, lost: Callable[[int, str], T]
-) -> T:
+def _answer(receiver: Connection, process: BaseProcess, number: int, lost: Callable[[int, str], T]) -> T:
     try:
         answer: T = receiver.recv()
     except (EOFError, OSError):

@@ -29,7 +29,8 @@ def table(obligations: Sequence[Obligation], places: Mapping[str, str]) -> Itera
         claimed = [o for o in obligations if o.subject == subject]
         alike = {(o.verdict, o.reason, o.location) for o in claimed}
         if len(claimed) > 1 and len(alike) == 1 and claimed[0].reason:
-            yield f"  all {len(claimed)} properties{'':<11} {_verdict(claimed[0]):<11} {_remark(claimed[0], numbers)}".rstrip()
+            everything = f"all {len(claimed)} properties"
+            yield f"  {everything:<27} {_verdict(claimed[0]):<11} {_remark(claimed[0], numbers)}".rstrip()
         else:
             for o in claimed:
                 yield f"  {o.property:<27} {_verdict(o):<11} {_remark(o, numbers)}".rstrip()

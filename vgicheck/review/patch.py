@@ -16,6 +16,7 @@ import codecs
 import email
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
@@ -345,10 +346,8 @@ def _part_text(part: Message, where: str, empty: _Text) -> _Text:
 
 def _subject(message: Message) -> str:
     raw = str(message.get("Subject", ""))[:_MAX_SUBJECT]
-    try:
+    with suppress(HeaderParseError, LookupError, ValueError):  # an encoded word that does not decode stays as it is
         raw = str(make_header(decode_header(raw)))
-    except (HeaderParseError, LookupError, ValueError):
-        pass  # an encoded word that does not decode is shown as it is
     return " ".join(raw.split())
 
 

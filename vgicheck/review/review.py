@@ -1,6 +1,7 @@
 """Judging a mailed patch: which functions it brings, what is claimed of each, and what became of the claims.
 
-Only functions that the patch shows whole are read.  One of which it shows a part is named and left `unsupported`; a function that
+Only functions that the patch shows whole are read.  One of which it shows a part is named and left `unsupported`; a
+function that
 nothing is claimed of is read where a bound function calls it, and otherwise left `unsupported` too.
 """
 
@@ -36,7 +37,9 @@ class FunctionReport:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What a review found: `lines` holds the source lines that a run may point at, `units` what was read for each size."""
+    """What a review found: `lines` holds the source lines that a run may point at, `units` what was read for each
+    size.
+    """
 
     patch: Patch
     generation: str
@@ -63,9 +66,7 @@ def review(patch: Patch, generation: Generation, timeout: float, jobs: int, prog
         where = Location(piece.file, piece.first_line)
         reports.append(FunctionReport(piece.name, "unsupported", where, NEEDS_TREE))
         claim = generation.partial_claims.get(piece.name) or next(iter(generation.names(piece.name)), "refines-model")
-        obligations.append(
-            Obligation(claim, piece.name, Verdict.UNSUPPORTED, reason=NEEDS_TREE, location=where)
-        )
+        obligations.append(Obligation(claim, piece.name, Verdict.UNSUPPORTED, reason=NEEDS_TREE, location=where))
     reports += [FunctionReport(p.name, "removed", Location(p.file, p.first_line)) for p in removed]
     lines = {
         (p.file, p.first_line + i): text
