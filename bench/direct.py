@@ -1,6 +1,7 @@
-"""eoi-clears-active the direct way: every interrupt in one wide word, 64 iterations unrolled, one goal about all of them.
+"""eoi-clears-active the direct way: every interrupt at once, 64 iterations unrolled, one goal about all of them.
 
-It is the encoding that a bounded model checker makes of the handler's loop, or that one writes first by hand. It is here so that
+It is the encoding that a bounded model checker makes of the handler's loop, or that one writes first by hand. It
+is here so that
 what the engine's own encoding saves can be measured.  The interrupts of a question are all shared ones of one VM.
 """
 

@@ -1,4 +1,4 @@
-"""Judging mutants of a function that a patch brings: the rest of the patch stays, the function's text is the mutant's."""
+"""Judging mutants of a function that a patch brings; the rest of the patch stays as it is."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Example:
         raise KeyError(function)
 
     def closure(self, function: str) -> tuple[str, ...]:
-        """Return a function and those of the patch that it calls, and they call, as far as they are not bound themselves."""
+        """Return a function and those of the patch that it calls, and they call, unless bound themselves."""
         brought = {p.name: p for p in self.pieces if p.kind == "function"}
         found = [function]
         for name in found:
@@ -86,7 +86,7 @@ def example(patch: Path) -> Example:
 
 
 def prepared(subject: Example, function: str, edited: str, text: str) -> Unit:
-    """Return the unit in which `edited`, a function or one that it calls, has another text. Raises `MeaninglessError`."""
+    """Return the unit in which `edited`, the function or a callee, has another text. Raises `MeaninglessError`."""
     try:
         unit = subject.unit(edited, text)
     except Unsupported as cause:
@@ -98,7 +98,7 @@ def prepared(subject: Example, function: str, edited: str, text: str) -> Unit:
 
 
 def judged(subject: Example, function: str, edited: str, text: str) -> Iterator[tuple[str, Verdict]]:
-    """Judge a function as `prepared`: what is claimed of C and of the handler first, refinement last. Raises `MeaninglessError`."""
+    """Judge a function as `prepared`, the refinement of the model last. Raises `MeaninglessError`."""
     unit = prepared(subject, function, edited, text)
     at = fresh(At, "at")
     properties = claimed_of(function)

@@ -1,7 +1,9 @@
 """Mutants of a C function: one change of its text each, at a place that its syntax tree gives.
 
-The changes: an operator exchanged for a near one, `!`, `~` or `-` dropped, a condition negated, a number or a constant macro one more
-or one less or zero, a macro or a field replaced by another of its kind, neighbouring arguments exchanged, and a statement
+The changes: an operator exchanged for a near one, `!`, `~` or `-` dropped, a condition negated, a number or a
+constant macro one more
+or one less or zero, a macro or a field replaced by another of its kind, neighbouring arguments exchanged, and a
+statement
 deleted.
 """
 

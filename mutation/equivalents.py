@@ -6,6 +6,7 @@ _OFFSET_ZERO = "GICH_HCR is offset 0: the address is the same"
 _HANDLER = "vgic_maintenance_handler"
 _TRUTH = "the argument is a truth value"
 _ALIGNED = "both addresses start a page, and the sizes are whole pages, so that one byte decides nothing"
+_CFG = "(&dist->irq_cfg, id, i, "
 _EACH = "(vgic_init_maintenance_interrupt, &vgic_cpu_nb, "
 _BELOW, _ABOVE = "d + KVM_VGIC_V2_DIST_SIZE <= c", "c + KVM_VGIC_V2_CPU_SIZE <= d"
 _PAGE = "!(base & ~PAGE_MASK) && base"
@@ -26,7 +27,7 @@ EQUIVALENT: dict[str, str] = {
     ),
     f"{_HANDLER}: s.cpu -> s.hw (3)": "the nr_lr of the vCPU is that of this CPU, by assumption",
     "kvm_vgic_vcpu_init: (&dist->irq_enabled, id, i, 1) -> (&dist->irq_enabled, id, i, 2)": _TRUTH,
-    "kvm_vgic_vcpu_init: (&dist->irq_cfg, id, i, VGIC_CFG_EDGE) -> (&dist->irq_cfg, id, i, (VGIC_CFG_EDGE + 1))": _TRUTH,
+    f"kvm_vgic_vcpu_init: {_CFG}VGIC_CFG_EDGE) -> {_CFG}(VGIC_CFG_EDGE + 1))": _TRUTH,
     f"kvm_vgic_hyp_init: {_EACH}1) -> {_EACH}2)": _TRUTH,
     "vgic_bases_fit: (d, KVM_VGIC_V2_DIST_SIZE) -> (d, (KVM_VGIC_V2_DIST_SIZE - 1))": _ALIGNED,
     "vgic_bases_fit: (c, KVM_VGIC_V2_CPU_SIZE) -> (c, (KVM_VGIC_V2_CPU_SIZE - 1))": _ALIGNED,

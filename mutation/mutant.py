@@ -14,7 +14,8 @@ from vgicheck.engine.verdict import Verdict
 class Mutant:
     """A text with one small fault: the function and line of the fault, what it is, and the whole text that has it.
 
-    `what` is the text of the expression or statement before and after; `key` names the mutant without its line, so that a
+    `what` is the text of the expression or statement before and after; `key` names the mutant without its line, so
+    that a
     list of keys outlives an edit elsewhere in the file.
     """
 
@@ -32,7 +33,8 @@ class Mutant:
 class Fate(StrEnum):
     """What became of a mutant.
 
-    `killed`: a verdict differs from that on the unmutated text; `undecided`: none does, but a question was not answered in time;
+    `killed`: a verdict differs from that on the unmutated text; `undecided`: none does, but a question was not
+    answered in time;
     `invalid`: the text has no meaning to judge.
     """
 
@@ -52,7 +54,7 @@ class MeaninglessError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A mutant, its fate, and the first obligation whose verdict shows it; `why` says what makes it invalid or undecided."""
+    """A mutant, its fate, the first obligation that shows it, and why it is invalid or undecided."""
 
     mutant: Mutant
     fate: Fate
@@ -63,7 +65,8 @@ class Outcome:
 def fate_of(mutant: Mutant, baseline: Verdicts, judged: Iterable[tuple[str, Verdict]]) -> Outcome:
     """Judge a mutant, obligation by obligation, up to the first that gives it away.
 
-    A question without an answer gives nothing away, so that a slow machine makes no mutant look dead. Raising `MeaninglessError` is
+    A question without an answer gives nothing away, so that a slow machine makes no mutant look dead. Raising
+    `MeaninglessError` is
     the way of `judged` to say that the text cannot be judged.
     """
     open_ones = []

@@ -1,8 +1,10 @@
 """Mutants of a module of the model: one change of its syntax tree each, in the words that the model is written in.
 
-The changes: `and_` and `or_` exchanged, an operand of theirs dropped, `not_` dropped, `lt` and `le` exchanged, `==` and `!=`,
+The changes: `and_` and `or_` exchanged, an operand of theirs dropped, `not_` dropped, `lt` and `le` exchanged,
+`==` and `!=`,
 `+` and `-`, `&` and `|`, `True` and `False`, a number one more or one less, the branches of `ite` or of a conditional
-exchanged, the condition of `if` negated, `replace(...)` or `m.set(...)` without effect, the condition of `m.set(...)` dropped, a field
+exchanged, the condition of `if` negated, `replace(...)` or `m.set(...)` without effect, the condition of
+`m.set(...)` dropped, a field
 replaced by another of its type, and a statement deleted.
 """
 

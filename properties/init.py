@@ -39,6 +39,28 @@ def _hyp_unwinds(old: HypInitState, new: HypInitState, at: At) -> Sequence[Part]
     ]
 
 
+def _hyp_complete(old: HypInitState, new: HypInitState, at: At) -> Sequence[Part]:
+    done = new.result == 0
+    services = (
+        old.finds_node,
+        not_(old.mapped_irq == 0),
+        old.request_failure == 0,
+        old.notifier_failure == 0,
+        old.gich_failure == 0,
+        not_(old.iomap_fails),
+        old.hyp_failure == 0,
+    )
+    return [
+        Part("the probe succeeds where nothing fails", and_(*services), done),
+        *(
+            Part(f"a probe that succeeds holds {what}", done, after == before + 1)
+            for (what, before), (_, after) in zip(_books(old)[:3], _books(new)[:3], strict=True)
+        ),
+        Part("a probe that succeeds has mapped GICH in HYP mode", done, new.hyp_maps == old.hyp_maps + 1),
+        Part("a probe that succeeds has published what it found", done, and_(new.host_has_node, new.host_has_vgic)),
+    ]
+
+
 def _hyp_not_fatal(old: HypInitState, new: HypInitState, at: At) -> Sequence[Part]:
     absent = not_(old.vgic_present)
     return [
@@ -197,6 +219,11 @@ def _vcpu_clean(old: VcpuInitState, new: VcpuInitState, at: At) -> Sequence[Part
     return [
         Part("no interrupt is mapped to a list register", created, new.cpu.irq_lr_map[at.intid] == LR_EMPTY),
         Part("SGIs are enabled", and_(created, lt(at.intid, NR_SGIS)), new.irq_enabled[mine]),
+        Part(
+            "PPIs are enabled or not as before",
+            and_(created, le(NR_SGIS, at.intid), lt(at.intid, NR_PRIVATE_IRQS)),
+            iff(new.irq_enabled[mine], old.irq_enabled[mine]),
+        ),
         Part("private interrupts are edge-triggered", and_(created, lt(at.intid, NR_PRIVATE_IRQS)), new.irq_cfg[mine]),
         Part("the interface is enabled", created, new.cpu.hcr.en),
         Part("GICH_VMCR is as after reset, but for the priority mask", created, new.cpu.vmcr & ~PRIORITY_MASK == 0),
@@ -218,6 +245,15 @@ INIT: tuple[Property, ...] = (
         "Documentation: of_find_compatible_node returns a node with its reference count raised",
         "never",
         "the probe never puts the device node",
+    ),
+    Property(
+        "hyp-init-complete",
+        "hyp_init",
+        "a probe succeeds where nothing fails, and then holds node, interrupt and both mappings, each once",
+        _hyp_complete,
+        "kvm_vgic_init and the world switch use all of them",
+        "never",
+        "none known",
     ),
     Property(
         "hyp-init-not-fatal",

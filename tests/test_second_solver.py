@@ -1,4 +1,4 @@
-"""Every answer that a verdict rests on, asked again of a solver of another family, from the text that is kept of the question."""
+"""Every answer that a verdict rests on, asked again of another solver from the text that is kept of the question."""
 
 from __future__ import annotations
 

@@ -233,3 +233,13 @@ def test_a_missing_wheel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     libclang.load.cache_clear()
     with pytest.raises(Unsupported, match="pip install libclang"):
         parsed("int a;")
+
+
+def test_names_of_files_do_not_outlive_their_tree() -> None:
+    """A line is that of the text at hand, however many texts of other names were parsed and dropped before."""
+    for n in range(60):
+        name = f"t{n % 7}.c"
+        unit = clang.parse("int f(void)\n{\n\treturn 1;\n}\n", name=name, origin=lambda line: Loc("here.c", line + 100))
+        declared = next(iter(unit.declarations()))
+        assert unit.loc(declared).file == "here.c"
+        assert unit.loc(declared).line == 101

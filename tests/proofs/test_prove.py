@@ -1,4 +1,4 @@
-"""The model's own obligations: which are proved, which each generation and each switch breaks, and what a refutation is worth."""
+"""The model's own obligations: which are proved, what each generation and switch breaks, what a refutation is worth."""
 
 from __future__ import annotations
 

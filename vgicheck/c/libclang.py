@@ -274,6 +274,7 @@ class Library:
 
     def parse(self, name: str, text: str, arguments: Sequence[str]) -> TranslationUnit:
         """Parses a text held in memory under a name; LibclangError when libclang gives no tree at all."""
+        self._file_names.clear()  # keyed by address, and what a tree that is gone leaves is used again
         return TranslationUnit(self, name, text, arguments)
 
 
