@@ -57,6 +57,6 @@ HOLES: dict[str, str] = {
     "vgic_map_gich: (base, base + size, res.start) -> (base + size, base, res.start)": _RANGE,
     "vgic_map_gich: base + size -> base - size": _RANGE,
     f"kvm_vgic_hyp_init: {_EACH}1) -> {_EACH}0)": "the stub of on_each_cpu always waits",
-    "kvm_vgic_init: spin_lock_init(&dist->lock); -> ;": "a lock that was never initialised is taken for one that is free",
+    "kvm_vgic_init: spin_lock_init(&dist->lock); -> ;": "a lock that was never initialised counts as free",
 }
 """The property that is missing, by the key of a mutant that shows it; these count as survivors."""

@@ -20,7 +20,7 @@ import z3
 
 from ..engine import maps
 from ..engine.guards import FALSE, TRUE, Guards, TooLarge
-from ..engine.values import and_
+from .activation import Activation
 from .domain import (
     NULL,
     UNINITIALISED,
@@ -32,20 +32,14 @@ from .domain import (
     Opaque,
     Search,
     Uninitialised,
-    highest_first,
     is_null,
-    lowest_first,
-    with_beginning,
-    with_ending,
-    wrap,
 )
-from .flow import Loop, Shape, live_at, shape, successors
+from .flow import Loop, Shape, live_at, shape
 from .ir import (
     AddressOf,
     Array,
     Assign,
     Binary,
-    Branch,
     Call,
     Const,
     Convert,
@@ -57,7 +51,6 @@ from .ir import (
     Function,
     FunctionRef,
     Global,
-    Goto,
     Instruction,
     Int,
     Load,
@@ -67,20 +60,17 @@ from .ir import (
     Member,
     Pointer,
     Program,
-    Return,
     StringLiteral,
     StructRef,
     Unary,
     Unsupported,
     Void,
 )
+from .loops import control_variables, descends, registers, taken_bit_by_bit
 from .memory import INDEX, Given, Inputs, Layout, Memory
 
-MOST_ITERATIONS = 4_200
-MOST_BLIND_ITERATIONS = 130
+MOST_BITS = 4_200
 MOST_STEPS = 400_000
-SMALLEST, LARGEST = -1, 64
-"""Between these, the values of a loop's control variable that is a term on entry are told apart."""
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
@@ -210,7 +200,7 @@ class Evaluator:
             raise Unsupported(f"recursion through {name}()", loc)
         if name not in self._shapes:
             self._shapes[name] = shape(function)
-            self._registers[name] = _registers(function)
+            self._registers[name] = registers(function)
         self._stack.append(name)
         self._sites.append(loc or function.loc)
         caller, state.locals = state.locals, {}
@@ -220,7 +210,7 @@ class Evaluator:
         for parameter, value in zip(function.params, args, strict=False):
             self._write(state, Local(parameter), value, function.locals[parameter], function.loc)
         exits: list[tuple[State, Any]] = []
-        _Run(self, function, self._shapes[name], exits).from_entry(state)
+        Activation(self, function, self._shapes[name], exits).from_entry(state)
         self._stack.pop()
         self._sites.pop()
         if not exits:
@@ -276,8 +266,8 @@ class Evaluator:
         key = (function.name, loop.head)
         if key not in self._plans:
             live = live_at(function, loop.head)
-            control = tuple(n for n in _control_variables(function, loop) if n in live)
-            self._plans[key] = control, _descends(function, loop, control), _taken_bit_by_bit(function, loop, control)
+            control = tuple(n for n in control_variables(function, loop) if n in live)
+            self._plans[key] = control, descends(function, loop, control), taken_bit_by_bit(function, loop, control)
         return self._plans[key]
 
     # Claims -------------------------------------------------------------------------------------
@@ -307,10 +297,10 @@ class Evaluator:
                 value = self.settled(self.value(state, operand), state, loc, keep_search=_kept(operand, kind))
                 if isinstance(value, Search):
                     return value
-                return self._located(loc, self.domain.convert, value, type_of(operand), kind)
+                return self.located(loc, self.domain.convert, value, type_of(operand), kind)
             case Unary(op, operand, kind, loc):
                 value = self.settled(self.value(state, operand), state, loc)
-                return self._located(loc, self.domain.unary, op, value, kind)
+                return self.located(loc, self.domain.unary, op, value, kind)
             case AddressOf(lvalue, _, _):
                 return self.domain.choice(self._addresses(state, lvalue))
             case FunctionRef(name):
@@ -319,7 +309,8 @@ class Evaluator:
                 return Opaque(f'"{text}"')
         raise Unsupported(f"expression {type(expr).__name__}")
 
-    def _located(self, loc: Loc, function: Callable[..., Any], *args: Any) -> Any:
+    def located(self, loc: Loc, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function, and give an `Unsupported` without a place this one."""
         try:
             return function(*args)
         except Unsupported as cause:
@@ -353,7 +344,7 @@ class Evaluator:
             inside = self.domain.compare("<", position, search.size, search.type)
             if inside == FALSE or not self.feasible(self.guards.term(inside)):
                 break
-            if position - search.start > MOST_ITERATIONS:
+            if position - search.start > MOST_BITS:
                 raise Unsupported("a search through more bits than the limit", self._here(""))
             found = self.guards.and_(inside, self.domain.search_hit(search.moved(position)))
             options.append((self.guards.and_(none, found), position))
@@ -366,15 +357,15 @@ class Evaluator:
         left = self.settled(self.value(state, expr.left), state, expr.loc)
         right = self.settled(self.value(state, expr.right), state, expr.loc)
         if isinstance(left_type, Pointer):
-            return self._located(expr.loc, self._pointer_binary, state, expr, left, right, left_type)
+            return self.located(expr.loc, self._pointer_binary, state, expr, left, right, left_type)
         assert isinstance(left_type, Int) and isinstance(right_type, Int)
         if expr.op in COMPARISONS:
-            return self.domain.truth(self._located(expr.loc, self.domain.compare, expr.op, left, right, left_type))
+            return self.domain.truth(self.located(expr.loc, self.domain.compare, expr.op, left, right, left_type))
         if expr.op in ("<<", ">>"):
             self._claim_shift(state, right, right_type, left_type, expr.loc)
         elif expr.op in ("/", "%"):
             self._claim_division(state, left, right, left_type, expr.loc)
-        return self._located(expr.loc, self.domain.binary, expr.op, left, right, left_type, right_type)
+        return self.located(expr.loc, self.domain.binary, expr.op, left, right, left_type, right_type)
 
     def _claim_shift(self, state: State, amount: Any, kind: Int, shifted: Int, loc: Loc) -> None:
         unsigned = Int(kind.bits, False)
@@ -536,7 +527,7 @@ class Evaluator:
         for guard, address in self._addresses(state, lvalue):
             address = self._seen_as(address, kind, loc)
             self._claim_bounds(state, guard, address, loc)
-            value = self._located(loc, state.memory.load, address)
+            value = self.located(loc, state.memory.load, address)
             found = self.layout.place(address).type
             if isinstance(kind, Int) and isinstance(found, Int) and found.signed != kind.signed:
                 value = self.domain.each(value, partial(self._resigned, found, kind))
@@ -560,7 +551,7 @@ class Evaluator:
             found = self.layout.place(address).type
             if isinstance(kind, Int) and isinstance(found, Int) and found.signed != kind.signed:
                 stored = self.domain.convert(value, kind, found)
-            self._located(loc, state.memory.store, address, stored, guard)
+            self.located(loc, state.memory.store, address, stored, guard)
 
     def _claim_bounds(self, state: State, guard: int, address: Address, loc: Loc) -> None:
         place = self.layout.place(address)
@@ -630,7 +621,7 @@ class Evaluator:
         args = [self.settled(self.value(state, a), state, call.loc, keep_search=name not in self.intrinsics)
                 for a in call.args]  # fmt: skip
         if name in self.intrinsics:
-            result = self._located(call.loc, self.intrinsics[name], self, state, args, call)
+            result = self.located(call.loc, self.intrinsics[name], self, state, args, call)
         else:
             state, result = self.call(name, state, args, call.loc)
         if call.target is not None and state.path != FALSE:
@@ -644,279 +635,6 @@ class Evaluator:
         return self.call(pointer.name, state, args, loc)[0]
 
 
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """A loop that is being run: what waits, by the values of its control variables.
-
-    A state waits at the head, or, while it looks for a bit, at the end of a block that asks about it: its key then ends
-    with that block's number.
-    """
-
-    loop: Loop
-    control: tuple[str, ...]
-    taken: Mapping[str, bool]
-    ready: dict[tuple[Any, ...], list[State]] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Run:
-    """One activation of a function: the states that wait at each block."""
-
-    evaluator: Evaluator
-    function: Function
-    shape: Shape
-    exits: list[tuple[State, Any]]
-    open: list[_Scope] = field(default_factory=list)
-
-    def from_entry(self, state: State) -> None:
-        """Run from the entry until nothing waits."""
-        self._region(self.shape.order, {0: [state]}, None)
-
-    def _region(self, order: Sequence[int], waiting: dict[int, list[State]], inside: int | None) -> None:
-        """Run the blocks of a loop body, or of the whole function, in order."""
-        done: set[int] = set()
-        for block in order:
-            if block in done:
-                continue
-            loop = self.shape.loops.get(block)
-            if loop is not None and block != inside:
-                done.update(loop.blocks)
-                if waiting.get(block):
-                    self._loop(loop, waiting)
-                continue
-            states = waiting.pop(block, None)
-            if states:
-                self._block(block, self.evaluator.join(states), waiting)
-
-    def _block(self, block: int, state: State, waiting: dict[int, list[State]]) -> None:
-        e = self.evaluator
-        body = self.function.blocks[block]
-        for instruction in body.instructions:
-            try:
-                state = e.execute(state, instruction)
-            except Unsupported as cause:
-                raise Unsupported(cause.construct, cause.loc or instruction.loc) from None
-            if state.path == FALSE:
-                return
-        if not self._waits(block, state):
-            self._leave(block, state, waiting)
-
-    def _leave(self, block: int, state: State, waiting: dict[int, list[State]]) -> None:
-        """Take the end of a block: to the next, to either of two, or out of the function."""
-        e = self.evaluator
-        body = self.function.blocks[block]
-        match body.terminator:
-            case Goto(target):
-                waiting.setdefault(target, []).append(state)
-            case Branch(condition, then, otherwise, loc):
-                if e.plain:
-                    e.trace.append(e.reported(loc))
-                value = e.settled(e.value(state, condition), state, loc)
-                taken = e._located(loc, e.domain.is_true, value)
-                for target, path in (
-                    (then, e.guards.and_(state.path, taken)),
-                    (otherwise, e.guards.and_(state.path, e.guards.not_(taken))),
-                ):
-                    if path != FALSE:
-                        waiting.setdefault(target, []).append(state.fork(path))
-            case Return(value, loc):
-                if e.plain:
-                    e.trace.append(e.reported(loc))
-                result = None if value is None else e.settled(e.value(state, value), state, loc, keep_search=True)
-                if state.path != FALSE:
-                    self.exits.append((state, result))
-            case _:
-                self.exits.append((state, UNINITIALISED))
-
-    # Loops --------------------------------------------------------------------------------------
-
-    def _loop(self, loop: Loop, waiting: dict[int, list[State]]) -> None:
-        """Run a loop to its end: one iteration for each value of its control variables, joined states each."""
-        control, descending, taken = self.evaluator.plan(self.function, loop)
-        scope = _Scope(loop, control, taken)
-        for entering in waiting.pop(loop.head):
-            for state in self._told_apart(entering, [n for n in control if n not in taken]):
-                self._sort_in(state, scope)
-        self.open.append(scope)
-        rounds = blind = 0
-        while scope.ready:
-            key = (max if descending else min)(scope.ready)
-            state = self.evaluator.join(scope.ready.pop(key))
-            inner: dict[int, list[State]] = {}
-            if key and key[-1][1] == "block":
-                self._resume(key[-1][0], state, scope, inner)
-            else:
-                if rounds and not self._goes_on(state):
-                    continue
-                rounds += 1
-                blind += all(kind == "other" for _, kind in key) and state.path != TRUE
-                self._bounded(loop, rounds, blind)
-                pending = self._next_bit(state, scope)
-                if pending is None:
-                    continue
-                self._block(loop.head, pending, inner)
-            back = inner.pop(loop.head, [])
-            self._region([b for b in loop.blocks if b != loop.head], inner, loop.head)
-            back += inner.pop(loop.head, [])
-            for block, states in inner.items():
-                waiting.setdefault(block, []).extend(states)
-            for s in back:
-                self._sort_in(s, scope)
-        self.open.pop()
-
-    def _bounded(self, loop: Loop, rounds: int, blind: int) -> None:
-        if rounds > MOST_ITERATIONS:
-            raise Unsupported(f"a loop of more than {MOST_ITERATIONS} iterations", self._loc_of(loop.head))
-        if blind > MOST_BLIND_ITERATIONS:
-            what = f"a loop that {MOST_BLIND_ITERATIONS} iterations with no known control variable do not bound"
-            raise Unsupported(what, self._loc_of(loop.head))
-
-    def _waits(self, block: int, state: State) -> bool:
-        """Let a state in a loop that asks about a bit search wait until the bits before have been looked at."""
-        name = self._asked(block, state) if self.open and block in self.open[-1].loop.blocks else None
-        if name is None:
-            return False
-        key = (_key_part(state.locals[name]), (block, "block"))
-        self.open[-1].ready.setdefault(key, []).append(state)
-        return True
-
-    def _asked(self, block: int, state: State) -> str | None:
-        """Return the bit search, not yet resolved, that the branch at the end of a block asks about."""
-        terminator = self.function.blocks[block].terminator
-        if not isinstance(terminator, Branch):
-            return None
-        return next((n for n in _names(terminator.condition) if isinstance(state.locals.get(n), Search)), None)
-
-    def _resume(self, block: int, state: State, scope: _Scope, waiting: dict[int, list[State]]) -> None:
-        """Look at one more bit for a state that waits at the end of a block."""
-        name = self._asked(block, state)
-        assert name is not None
-        found, later = self._stepped(state, name)
-        if later is not None:
-            self._waits(block, later)
-        if found is not None:
-            self._leave(block, found, waiting)
-
-    def _stepped(self, state: State, name: str) -> tuple[State | None, State | None]:
-        """Look at one bit: return the state in which it, or the end, is found, and the one that looks further."""
-        e, search = self.evaluator, state.locals[name]
-        inside = e.domain.compare("<", search.start, search.size, search.type)
-        if inside == FALSE or not e.feasible(e.guards.term(inside)):
-            state.locals[name] = search.size
-            return state, None
-        hit = e.guards.and_(inside, e.domain.search_hit(search))
-        later = state.fork(e.guards.and_(state.path, e.guards.not_(hit)))
-        later.locals[name] = search.moved(search.start + 1)
-        state.path = e.guards.and_(state.path, hit)
-        state.locals[name] = search.start
-        return (state if state.path != FALSE else None), (later if later.path != FALSE else None)
-
-    def _goes_on(self, state: State) -> bool:
-        """Drop an iteration that nothing can reach. Plain paths cost nothing; others ask the solver."""
-        condition = self.evaluator.guards.term(state.path)
-        return condition is True or self.evaluator.feasible(condition)
-
-    def _sort_in(self, state: State, scope: _Scope) -> None:
-        """Put a state that reaches the head with those that have the same values in the control variables."""
-        split = [state]
-        for name in scope.control:
-            split = [part for s in split for part in self._split(s, name)]
-        for s in split:
-            key = tuple(self._key_part(s, name, scope.taken) for name in scope.control)
-            scope.ready.setdefault(key, []).append(s)
-
-    def _key_part(self, state: State, name: str, taken: Mapping[str, bool]) -> tuple[int, str]:
-        value = state.locals.get(name)
-        if name not in taken or not isinstance(value, z3.ExprRef):
-            return _key_part(value)
-        count, state.locals[name] = (highest_first if taken[name] else lowest_first)(value)
-        return (0, "number") if count == value.size() else (count, "bits")
-
-    def _told_apart(self, state: State, names: Sequence[str]) -> list[State]:
-        """Split a state by the values of the first variable that is a term of few values, all of them small."""
-        e = self.evaluator
-        for name in names:
-            value, kind = state.locals.get(name), self.function.locals[name]
-            if not isinstance(value, z3.ExprRef) or not isinstance(kind, Int):
-                continue
-            outside = z3.Or(value < SMALLEST, value > LARGEST)
-            reached: Any = True
-            if e.feasible(outside):
-                reached = e.guards.term(state.path)
-                if e.feasible(and_(reached, outside)):
-                    continue
-            possible = [v for v in range(SMALLEST, LARGEST + 1) if e.feasible(and_(reached, value == v))]
-            parts = []
-            rest = state.path
-            for v in possible:
-                hit = rest if v == possible[-1] else e.guards.and_(rest, e.guards.of(value == v))
-                rest = e.guards.and_(rest, e.guards.not_(hit))
-                part = state.fork(hit)
-                part.locals[name] = wrap(v, kind)
-                parts.append(part)
-            return parts
-        return [state]
-
-    def _split(self, state: State, name: str) -> list[State]:
-        value = state.locals.get(name)
-        if not isinstance(value, Choice):
-            return [state]
-        e = self.evaluator
-        parts = []
-        for guard, option in value.options:
-            path = e.guards.and_(state.path, guard)
-            if path != FALSE:
-                part = state.fork(path)
-                part.locals[name] = option
-                parts.append(part)
-        return parts
-
-    def _next_bit(self, state: State, scope: _Scope) -> State | None:
-        """Take a bit search one bit further; return the state in which the bit, or the end, is found."""
-        for n, from_top in scope.taken.items():
-            if isinstance(state.locals.get(n), z3.ExprRef):
-                return self._next_of_word(state, n, from_top, scope)
-        name = next((n for n in scope.control if isinstance(state.locals.get(n), Search)), None)
-        if name is None:
-            return state
-        found, later = self._stepped(state, name)
-        if later is not None:
-            self._sort_in(later, scope)
-        return found
-
-    def _next_of_word(self, state: State, name: str, from_top: bool, scope: _Scope) -> State | None:
-        """Look at the first bit of a word that is not known to be 0; return the state in which it is set."""
-        e, value = self.evaluator, state.locals[name]
-        bits = value.size()
-        count, value = (highest_first if from_top else lowest_first)(value)
-        if count == bits:
-            state.locals[name] = 0
-            return state
-        hit = e.domain.bit_of(value, bits - 1 - count if from_top else count)
-        rest = e.guards.and_(state.path, e.guards.not_(hit))
-        if rest != FALSE:
-            later = state.fork(rest)
-            if count + 1 == bits:
-                later.locals[name] = 0
-            else:
-                later.locals[name] = (with_beginning if from_top else with_ending)(value, count + 1, 0)
-            self._sort_in(later, scope)
-        state.path = e.guards.and_(state.path, hit)
-        if state.path == FALSE:
-            return None
-        if from_top:
-            state.locals[name] = with_beginning(value, count + 1, 1)
-        else:
-            state.locals[name] = with_ending(value, count + 1, 1 << count)
-        return state
-
-    def _loc_of(self, block: int) -> Loc:
-        body = self.function.blocks[block]
-        if body.instructions:
-            return body.instructions[0].loc
-        return body.terminator.loc if isinstance(body.terminator, Branch) else self.function.loc
-
-
 def _comparable(a: Search, b: Search) -> bool:
     plain = (a.prefix, a.offset, a.word, a.start, a.type, a.wanted) == (
         b.prefix, b.offset, b.word, b.start, b.type, b.wanted)  # fmt: skip
@@ -927,132 +645,6 @@ def _alike(a: Any, b: Any) -> bool:
     if isinstance(a, z3.ExprRef) and isinstance(b, z3.ExprRef):
         return a.eq(b)  # type: ignore[no-any-return]
     return type(a) is type(b) and bool(a == b)
-
-
-def _key_part(value: Any) -> tuple[int, str]:
-    if isinstance(value, Search):
-        return value.start, "search"
-    return (value, "number") if isinstance(value, int) else (0, "other")
-
-
-def _control_variables(function: Function, loop: Loop) -> tuple[str, ...]:
-    """Find the locals that decide whether a loop goes on: those in its exit conditions, and what they come from."""
-    members = set(loop.blocks)
-    names: dict[str, None] = {}
-    for b in loop.blocks:
-        terminator = function.blocks[b].terminator
-        if isinstance(terminator, Branch) and any(s not in members for s in successors(function, b)):
-            names.update(dict.fromkeys(_names(terminator.condition)))
-    assigned: dict[str, set[str]] = {}
-    for b in loop.blocks:
-        for instruction in function.blocks[b].instructions:
-            if isinstance(instruction, Assign | Call) and isinstance(instruction.target, Local):
-                sources = (instruction.value,) if isinstance(instruction, Assign) else instruction.args
-                assigned.setdefault(instruction.target.name, set()).update(n for s in sources for n in _names(s))
-    stack = list(names)
-    while stack:
-        for name in sorted(assigned.get(stack.pop(), ())):
-            if name not in names:
-                names[name] = None
-                stack.append(name)
-    return tuple(n for n in names if n in assigned)
-
-
-def _taken_bit_by_bit(function: Function, loop: Loop, control: Sequence[str]) -> dict[str, bool]:
-    """Find the words out of which a loop takes one set bit after the other; true for those taken from the top.
-
-    They are given to a bit search, or lose their lowest bit as `word & (word - 1)`.
-    """
-    found: dict[str, bool] = {}
-    for b in loop.blocks:
-        for i in function.blocks[b].instructions:
-            if isinstance(i, Call) and i.callee in ("ffs", "__ffs", "fls", "__fls"):
-                found.update((n, "fls" in str(i.callee)) for a in i.args for n in _names(a) if n in control)
-            elif isinstance(i, Assign) and isinstance(i.target, Local) and i.target.name in control:
-                match i.value:
-                    case Binary("&", Load(Local(x)), Binary("-", Load(Local(y)), Const(1))) if x == y == i.target.name:
-                        found.setdefault(x, False)
-    return found
-
-
-def _descends(function: Function, loop: Loop, control: Sequence[str]) -> bool:
-    """Say whether a control variable counts down, which is the order in which its values are then run."""
-    for b in loop.blocks:
-        for i in function.blocks[b].instructions:
-            if isinstance(i, Assign) and isinstance(i.target, Local) and i.target.name in control:
-                value = i.value.operand if isinstance(i.value, Convert) else i.value
-                if isinstance(value, Binary) and i.target.name in _names(value.left) and isinstance(value.right, Const):
-                    step = value.right.value if value.op == "+" else -value.right.value
-                    if value.op in "+-" and step < 0:
-                        return True
-    return False
-
-
-def _names(node: Any) -> list[str]:
-    """List the locals that an expression reads."""
-    match node:
-        case Load(lvalue):
-            return _names(lvalue)
-        case Local(name):
-            return [name]
-        case AddressOf(lvalue):
-            return _names(lvalue)
-        case Unary(_, operand) | Convert(operand):
-            return _names(operand)
-        case Binary(_, left, right):
-            return _names(left) + _names(right)
-        case Deref(pointer):
-            return _names(pointer)
-        case Member(base):
-            return _names(base)
-        case Element(base, index):
-            return _names(base) + _names(index)
-    return []
-
-
-def _registers(function: Function) -> frozenset[str]:
-    """Find the locals that are scalars and whose address nobody takes."""
-    taken: set[str] = set()
-
-    def visit(node: Any) -> None:
-        match node:
-            case AddressOf(lvalue):
-                root = lvalue
-                while isinstance(root, Member | Element):
-                    root = root.base
-                if isinstance(root, Local):
-                    taken.add(root.name)
-                visit(lvalue)
-            case Load(lvalue):
-                visit(lvalue)
-            case Unary(_, operand) | Convert(operand):
-                visit(operand)
-            case Binary(_, left, right):
-                visit(left)
-                visit(right)
-            case Deref(pointer):
-                visit(pointer)
-            case Member(base):
-                visit(base)
-            case Element(base, index):
-                visit(base)
-                visit(index)
-
-    for block in function.blocks:
-        for i in block.instructions:
-            if isinstance(i, Assign):
-                visit(i.target)
-                visit(i.value)
-            elif isinstance(i, Call):
-                for node in (i.target, *i.args, i.callee):
-                    visit(node)
-        if isinstance(block.terminator, Branch):
-            visit(block.terminator.condition)
-        elif isinstance(block.terminator, Return):
-            visit(block.terminator.value)
-    return frozenset(
-        name for name, kind in function.locals.items() if name not in taken and isinstance(kind, Int | Pointer)
-    )
 
 
 def _kept(operand: Expr, kind: CType) -> bool:
