@@ -92,13 +92,3 @@ def clear_uie(s: HandlerState, when: bool) -> HandlerState:
 def quiesce(s: HandlerState, when: bool) -> HandlerState:
     """The interface of this CPU is off, so that it asserts no maintenance interrupt; the next entry turns it on."""
     return replace(s, hw=replace(s.hw, hcr=ite(when, HCR_OFF, s.hw.hcr)))
-
-
-def eoied(s: HandlerState, l: int) -> bool:
-    """Say whether the saved registers flag list register `l` as EOIed and the handler is to look at it."""
-    return and_(s.loaded, s.live, s.cpu.misr.eoi, s.cpu.eisr[l], lt(l, s.cpu.nr_lr))
-
-
-def unmarked(s: HandlerState) -> bool:
-    """Say whether the saved MISR asks for nothing."""
-    return not_(or_(s.cpu.misr.eoi, s.cpu.misr.u))

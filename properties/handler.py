@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from model.distributor import LR_EMPTY, NR_LRS, Distributor, VgicCpu, bank, retire
 from model.gich import Hcr, maintenance_line
-from model.handler import HandlerState
+from model.handler import IRQ_HANDLED, HandlerState
 from model.lr import LRState
 from vgicheck.engine.values import and_, any_of, iff, lt, not_, or_, same, widened
 
@@ -94,6 +94,11 @@ def _eoi_touches_nothing_else(old: HandlerState, new: HandlerState, at: At) -> S
             unflagged,
             iff(new.cpu.elrsr[at.lr], old.cpu.elrsr[at.lr]),
         ),
+        Part(
+            "no list register in use is newly reported empty",
+            and_(acts(old), not_(old.cpu.lr[at.lr].state == LRState.INVALID)),
+            iff(new.cpu.elrsr[at.lr], old.cpu.elrsr[at.lr]),
+        ),
         Part("no other field of the distributor changes", acts(old), _same_config(old.dist, new.dist, k)),
         Part(
             "GICH_HCR changes only on underflow",
@@ -106,6 +111,10 @@ def _eoi_touches_nothing_else(old: HandlerState, new: HandlerState, at: At) -> S
             _same_but_uie(new.hw.hcr, old.cpu.hcr),
         ),
     ]
+
+
+def _handled(old: HandlerState, new: HandlerState, at: At) -> Sequence[Part]:
+    return [Part("the interrupt is said to be handled", True, new.result == IRQ_HANDLED)]
 
 
 def _uie_kept(old: HandlerState, new: HandlerState, at: At) -> Sequence[Part]:
@@ -235,6 +244,15 @@ HANDLER: tuple[Property, ...] = (
         _eoi_touches_nothing_else,
         "the handler's comment: the only action is clearing the active bit",
         "when the handler also re-samples the line, as from November 2012 on",
+        "none known",
+    ),
+    Property(
+        "handler-says-handled",
+        "handler",
+        "the handler returns IRQ_HANDLED whatever it finds",
+        _handled,
+        "kernel/irq: an interrupt that nobody handles is disabled after 100,000 times",
+        "when the interrupt line is shared",
         "none known",
     ),
     Property(

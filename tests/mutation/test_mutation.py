@@ -44,6 +44,7 @@ KILLERS: dict[str, Edit] = {
     "eoi-clears-lr-eoi": Edit(HANDLER, EOI, "replace(lr, eoi=True)"),
     "eoi-frees-lr": Edit(HANDLER, "or_(s.cpu.elrsr[l], empty)", "s.cpu.elrsr[l]"),
     "eoi-touches-nothing-else": Edit(HANDLER, EOI, "replace(lr, eoi=False, priority=0)"),
+    "handler-says-handled": Edit(HANDLER, "result=IRQ_HANDLED)", "result=0)"),
     "uie-kept-without-underflow": Edit(
         HANDLER, "clear_uie(handled, and_(acts, s.cpu.misr.u))", "clear_uie(handled, acts)"
     ),
@@ -57,6 +58,7 @@ KILLERS: dict[str, Edit] = {
     "vcpu-init-lr-count": Edit(INIT, "widened(list_regs, 7) + 1", "widened(list_regs, 7)"),
     "vcpu-init-clean": Edit(INIT, "irq_cfg.set((s.vcpu_id, i), True", "irq_cfg.set((s.vcpu_id, i), False"),
     "hyp-init-unwinds": Edit(INIT, "s.irq_requests + widened(flag(done)", "s.irq_requests + widened(flag(requested)"),
+    "hyp-init-complete": Edit(INIT, "s.hyp_maps + widened(flag(done), 32)", "s.hyp_maps"),
     "hyp-init-no-dangling": Edit(INIT, "host_has_vgic = done, done", "host_has_vgic = found, done"),
     "maintenance-on-every-cpu": Edit(INIT, "and_(done, s.online[cpu])", "and_(done, not_(s.online[cpu]))"),
     "hyp-init-not-fatal": Edit(INIT, "probed.result == 0), result=0)", "probed.result == 0))"),

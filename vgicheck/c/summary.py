@@ -474,6 +474,8 @@ class Evaluator:
                 ]
             case Deref(pointer, loc):
                 value = self.settled(self.value(state, pointer), state, loc)
+                if state.path == FALSE:
+                    return []
                 target = type_of(pointer)
                 assert isinstance(target, Pointer)
                 return self._pointees(state, value, target.target, loc)

@@ -82,7 +82,7 @@ def judge(
         question, answer = _asked(goal, assumptions, timeout, split)
         seconds += answer.seconds
         solvers[answer.solver] = None
-        if keep_queries and is_symbolic(goal):
+        if keep_queries:
             queries.append(Query(f"{number}", smtlib(question), answer.result))
         if answer.result == "sat":
             model = _readable(question, timeout, prefer) or answer.model

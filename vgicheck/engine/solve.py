@@ -25,8 +25,10 @@ QUICK = 100_000
 """Solver's steps for a question that is likely to have an easy answer: steps, not seconds, so that every run is the
 same.
 """
-PIECE = 15_000_000
-"""Solver's steps, about three seconds, for the first try at a question."""
+PIECE = 2_500_000
+"""Solver's steps, about half a second, for the first try at a question."""
+VALUE = 1_000_000
+"""Solver's steps for one value of the index by which a question is split."""
 
 
 def ask(assertions: Sequence[Any], timeout: float, split: Any = None, effort: int = 0) -> Answer:
@@ -34,23 +36,25 @@ def ask(assertions: Sequence[Any], timeout: float, split: Any = None, effort: in
 
     `timeout` is in seconds, `effort` in the solver's own steps, 0 for no limit.
 
-    A question that Z3 does not answer with `PIECE` effort goes to bitwuzla, which is often quicker to refuse; and
-    then to
-    Z3 again, for each value of `split`, a word of few bits, where its first assertion depends on that.
+    A question that Z3 does not answer with `PIECE` effort is asked for each value of `split`, a word of few bits, where
+    its first assertion depends on that; then it goes to bitwuzla, and at last to Z3 without any limit but time.
     """
     if any(a is False for a in assertions):
         return Answer("unsat", 0.0)
     facts = [a for a in assertions if a is not True]
     start = time.perf_counter()
     result, model, reason = _in_one_piece(facts, timeout, effort or PIECE)
+    solver = "z3"
     if result == "unknown" and not effort:
-        if second_opinion("bitwuzla", smtlib(facts), timeout) == "unsat":
-            return Answer("unsat", time.perf_counter() - start, solver="bitwuzla")
         if split is not None and _depends(assertions[0], split):
             result, model, reason = _piece_by_piece(facts, split, timeout)
-        else:
+        if result == "unknown":
+            result = second_opinion("bitwuzla", smtlib(facts), timeout)
+            solver = "bitwuzla"
+        if result != "unsat" and model is None:
             result, model, reason = _in_one_piece(facts, timeout, 0)
-    return Answer(result, time.perf_counter() - start, model, reason)
+            solver = "z3"
+    return Answer(result, time.perf_counter() - start, model, reason, solver)
 
 
 def _in_one_piece(facts: Sequence[Any], timeout: float, effort: int) -> tuple[str, Any, str]:
@@ -63,10 +67,10 @@ def _in_one_piece(facts: Sequence[Any], timeout: float, effort: int) -> tuple[st
 
 def _piece_by_piece(facts: Sequence[Any], split: Any, timeout: float) -> tuple[str, Any, str]:
     solver = z3.Solver()
+    solver.set("timeout", max(1, int(timeout * 1000)))
+    solver.set("rlimit", VALUE)
     solver.add(*facts)
-    deadline = time.perf_counter() + timeout
     for value in range(1 << split.size()):
-        solver.set("timeout", max(1, int((deadline - time.perf_counter()) * 1000)))
         result, model, reason = _checked(solver, split == value)
         if result != "unsat":
             return result, model, reason

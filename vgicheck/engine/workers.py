@@ -5,8 +5,10 @@ Each task gets a fresh fork, so that what a solver answers does not depend on wh
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import resource
+import signal
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
@@ -14,6 +16,9 @@ from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+PR_SET_PDEATHSIG = 1
+"""Linux's prctl by which a process ends with its parent, however that ends."""
 
 MEMORY = 3 << 30
 """Bytes of address space for one task."""
@@ -74,6 +79,7 @@ def _answer(receiver: Connection, process: BaseProcess, number: int, lost: Calla
 
 
 def _run(task: Callable[[], T], sender: Connection) -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     try:
         sender.send(task())

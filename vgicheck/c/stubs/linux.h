@@ -525,6 +525,7 @@ static inline void of_node_put(struct device_node *node)
 #ifndef VGICHECK_HAVE_irq_of_parse_and_map
 static inline unsigned int irq_of_parse_and_map(struct device_node *node, int index)
 {
+	vgicheck_claim("hyp-init-complete", index == 0, "the maintenance interrupt is the node's first");
 	return node ? vgicheck_world.mapped_irq : 0;
 }
 #endif
@@ -563,6 +564,7 @@ extern u8 vgicheck_gich[0x1000];
 #ifndef VGICHECK_HAVE_of_iomap
 static inline void __iomem *of_iomap(struct device_node *node, int index)
 {
+	vgicheck_claim("hyp-init-complete", index == 2, "GICH is resource 2 of the node");
 	if (!node || vgicheck_world.iomap_fails)
 		return NULL;
 	vgicheck_world.iomaps += 1;
@@ -591,6 +593,8 @@ static inline void iounmap(volatile void __iomem *address)
 #ifndef VGICHECK_HAVE_create_hyp_io_mappings
 static inline int create_hyp_io_mappings(void *from, void *to, phys_addr_t start)
 {
+	vgicheck_claim("hyp-init-complete", from == vgicheck_gich && start == vgicheck_world.resource_start[2],
+		       "what is mapped in HYP mode is GICH");
 	if (vgicheck_world.hyp_failure)
 		return vgicheck_world.hyp_failure;
 	vgicheck_world.hyp_maps += 1;
