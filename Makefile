@@ -14,7 +14,7 @@ prove: $(READY)		## the model's own obligations
 	$(BIN)/vgicheck prove
 
 test: $(READY)		## the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 bench: $(READY)		## what the figures in the notes are measured with
 	$(BIN)/python -m bench

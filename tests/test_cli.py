@@ -120,14 +120,14 @@ def test_unbound_function_is_unsupported():
 
 def test_two_runs_print_the_same():
     """Two runs print the same bytes, as text and as JSON."""
-    path = str(EXAMPLES / "bad-october-2012.patch")
+    path = str(EXAMPLES / "bad-node-leak.patch")
     assert run("review", path).stdout == run("review", path, "--jobs", "1").stdout
     assert run("review", path, "--json", "-").stdout == run("review", path, "--json", "-").stdout
 
 
 def test_carriage_returns_change_nothing():
     """A patch with CRLF line ends gets the verdicts that it gets with LF."""
-    data = (EXAMPLES / "bad-october-2012.patch").read_bytes()
+    data = (EXAMPLES / "bad-node-leak.patch").read_bytes()
     with_cr = run("review", "-", "--json", "-", stdin=data.replace(b"\n", b"\r\n"))
     without = run("review", "-", "--json", "-", stdin=data)
     assert with_cr.returncode == without.returncode == 1
