@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from mutation.equivalents import EQUIVALENT, HOLES
+
 from .shared import EXAMPLES, ROOT, SEEDS, needs_seed, reviewed, verdicts
 
 NOTES = ROOT / "notes" / "patch-2012-10.md"
@@ -28,6 +30,12 @@ def test_claim_on_our_patch(verdict: str, obligation: str):
 def test_claim_on_the_mailed_page(verdict: str, obligation: str):
     """The verdict in the note is that of the mailed page."""
     assert verdicts(reviewed(SEEDS[0]))[obligation] == verdict
+
+
+def test_survivors_are_explained():
+    """Each mutant that is listed as a survivor is explained in the note on mutants, and nothing else is."""
+    told = re.findall(r"^- `(.+)`: (.+)$", (ROOT / "notes" / "mutation.md").read_text(), re.MULTILINE)
+    assert dict(told) == EQUIVALENT | HOLES
 
 
 @needs_seed
