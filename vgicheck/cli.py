@@ -130,9 +130,11 @@ def _print_review(found: Any) -> None:
     places = {f.name: str(f.location) for f in found.functions}
     for line in text.table(found.obligations, places):
         click.echo(line)
-    for f in found.functions:
-        if f.note and not any(o.subject == f.name for o in found.obligations):
-            click.echo(f"{f.name}()  {f.location}: {f.note}")
+    read = [f for f in found.functions if f.note and not any(o.subject == f.name for o in found.obligations)]
+    for f in read:
+        click.echo(f"{f.name}()  {f.location}: {f.note}")
+    if read:
+        click.echo()
     for line in text.runs(found.obligations, SENTENCES, found.lines):
         click.echo(line)
     for line in text.assumptions(found.obligations):
