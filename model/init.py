@@ -194,7 +194,6 @@ class HypInitState:
     host_has_node: bool
     host_has_vgic: bool
     vgic_present: bool
-    kvm_usable: bool
     result: Errno
 
 

@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from model.distributor import LR_EMPTY, MAX_CPUS, NR_PRIVATE_IRQS, NR_SGIS
-from model.init import EEXIST, PRIORITY_MASK, HypInitState, VcpuInitState, VmInitState
+from model.init import (
+    EEXIST,
+    PRIORITY_MASK,
+    HypInitState,
+    VcpuInitState,
+    VmInitState,
+    check_extension_irqchip,
+)
 from vgicheck.engine.values import and_, field_of, iff, implies, le, lt, not_, or_, same, widened
 
 from .property import At, Part, Property
@@ -68,7 +75,7 @@ def _hyp_not_fatal(old: HypInitState, new: HypInitState, at: At) -> Sequence[Par
         Part(
             "KVM_CAP_IRQCHIP is reported exactly if the probe succeeded",
             absent,
-            iff(new.vgic_present, _probed(old, new)),
+            iff(check_extension_irqchip(new), _probed(old, new)),
         ),
     ]
 

@@ -169,7 +169,6 @@ def hyp_init_state(view: View) -> HypInitState:
         host_has_node=view.flag(f"{ENTRY}.host_has_node"),
         host_has_vgic=view.flag(f"{ENTRY}.host_has_vgic"),
         vgic_present=False,
-        kvm_usable=True,
         result=view.word(f"{ENTRY}.result", signed=True),
     )
 

@@ -76,7 +76,7 @@ def assemble(stubs: Sequence[Stub], chunks: Sequence[Chunk], entries: Stub, defi
         else:
             kept.append(chunk)
     while True:
-        text = _written(stubs, kept, entries, refused)
+        text = _written(stubs, kept, entries)
         unit = clang.parse("\n".join(text.lines), name="review.c", origin=text.at, defines=defines)
         if not unit.errors:
             program = lower.lower(unit)
@@ -118,17 +118,14 @@ def _without_refused(
     return remaining
 
 
-def _written(
-    stubs: Sequence[Stub], chunks: Sequence[Chunk], entries: Stub, refused: Mapping[str, Unsupported]
-) -> _Text:
+def _written(stubs: Sequence[Stub], chunks: Sequence[Chunk], entries: Stub) -> _Text:
     text = _Text()
     functions = [c for c in chunks if c.kind == "function"]
     declarations = [c for c in chunks if c.kind == "declaration"]
     defines = [c for c in chunks if c.kind == "define"]
     for chunk in functions:
         text.add(f"#define VGICHECK_HAVE_{chunk.name}", chunk.file, chunk.first_line)
-        if f"entry {chunk.name}" not in refused:
-            text.add(f"#define VGICHECK_FUNCTION_{chunk.name}", chunk.file, chunk.first_line)
+        text.add(f"#define VGICHECK_FUNCTION_{chunk.name}", chunk.file, chunk.first_line)
         returns_void = re.search(rf"\bvoid\s+{re.escape(chunk.name)}\b", chunk.text) is not None
         text.add(
             f"#define VGICHECK_RESULT_{chunk.name} {'' if returns_void else 'vgicheck_entry.result ='}",

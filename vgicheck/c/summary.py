@@ -630,12 +630,6 @@ class Evaluator:
             self._write(state, call.target, result, call.type, call.loc)
         return state
 
-    def run_function(self, state: State, pointer: Any, args: Sequence[Any], loc: Loc) -> State:
-        """Call through a pointer from an intrinsic; the result is dropped."""
-        if not isinstance(pointer, FunctionPointer):
-            raise Unsupported("a call through a pointer of which nothing is known", loc)
-        return self.call(pointer.name, state, args, loc)[0]
-
 
 def _comparable(a: Search, b: Search) -> bool:
     plain = (a.prefix, a.offset, a.word, a.start, a.type, a.wanted) == (
