@@ -42,6 +42,8 @@ class Switches:
     """The guest's addresses are those that the VMM has set, checked; not those of a Versatile Express."""
     targets_every_vcpu: bool
     """Default targets are written for vCPU 0 whether or not it exists already."""
+    line_apart: bool
+    """The input line of a level interrupt is kept apart from what is latched for it."""
 
 
 OCTOBER_2012 = Switches(**{f.name: False for f in fields(Switches)})
