@@ -7,7 +7,7 @@ a generation is this record and nothing else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,62 @@ class Switches:
     """Default targets are written for vCPU 0 whether or not it exists already."""
     line_apart: bool
     """The input line of a level interrupt is kept apart from what is latched for it."""
+    marks_every_irq: bool
+    """Every interrupt but an SGI is queued with the EOI flag and marked active until its EOI is seen, edges too."""
+    map_by_source: bool
+    """vgic_irq_lr_map tells the sources of an SGI apart."""
+    flush_reads_state: bool
+    """The flush looks at the state of each interrupt, not at a cached copy of what was pending."""
+    queue_clears_cached: bool
+    """An edge that was queued leaves no bit in the cached copy."""
+    lowering_clears_cached: bool
+    """A line that falls leaves no bit in the cached copy."""
+    inject_skips_active: bool
+    """A level interrupt that is marked active is not cached as pending again when its line rises."""
+    inject_recomputes: bool
+    """Injecting an interrupt computes the cached copy of every vCPU anew."""
+    sync_locks: bool
+    """__kvm_vgic_sync_from_cpu takes the distributor's lock."""
+    sync_processes_eisr: bool
+    """The sync clears the active bit of an EOIed list register that the handler did not see."""
+    sync_rearms: bool
+    """The sync has the target look at an interrupt again whose list register it frees."""
+    sync_consumes: bool
+    """The sync forgets the saved MISR and EISR when it is done with them."""
+    lock_irqs_off: bool
+    """The distributor's lock is taken with interrupts off."""
+    irq_locks: bool
+    """The maintenance handler takes the distributor's lock."""
+    irq_rearms: bool
+    """The maintenance handler has its own vCPU look at a line again that is still high."""
+    exit_turns_off: bool
+    """The world switch turns GICH_HCR off when the guest is left."""
+    entry_rechecks: bool
+    """An interrupt that came after the flush keeps the vCPU from entering the guest."""
 
 
 OCTOBER_2012 = Switches(**{f.name: False for f in fields(Switches)})
-REFERENCE = Switches(**{f.name: True for f in fields(Switches)})
+SEPTEMBER_2012 = replace(OCTOBER_2012, inject_recomputes=True, sync_locks=True, irq_locks=True)
+NOVEMBER_2012 = replace(OCTOBER_2012, queue_clears_cached=True, inject_skips_active=True, irq_rearms=True)
+V3_9 = replace(
+    OCTOBER_2012,
+    queue_clears_cached=True,
+    inject_skips_active=True,
+    lr_count_six_bits=True,
+    sync_processes_eisr=True,
+    exit_turns_off=True,
+)
+_NOT_NEEDED = ("inject_recomputes", "irq_locks", "irq_rearms")
+"""Other answers to what the reference settles in the sync."""
+REFERENCE = Switches(**{f.name: f.name not in _NOT_NEEDED for f in fields(Switches)})
 
-GENERATIONS: dict[str, Switches] = {"reference": REFERENCE, "2012-10": OCTOBER_2012}
-"""`reference` is the one for which every property is proved; `2012-10` is the mailed patch."""
+GENERATIONS: dict[str, Switches] = {
+    "reference": REFERENCE,
+    "2012-09": SEPTEMBER_2012,
+    "2012-10": OCTOBER_2012,
+    "2012-11": NOVEMBER_2012,
+    "v3.9": V3_9,
+}
+"""`reference` is the one for which every property is proved; `2012-10` is the mailed patch, the others the trees
+before and after it.
+"""

@@ -42,19 +42,34 @@ class HandlerState:
 
 def vgic_maintenance_handler(s: HandlerState, switches: Switches) -> HandlerState:
     """Clear the active bit and the EOI flag of every EOIed list register, and UIE on underflow."""
-    acts = and_(s.loaded, s.live) if switches.handler_quiesces else s.loaded
     handled = s
     for l in range(NR_LRS):
-        eoied = and_(acts, s.cpu.misr.eoi, s.cpu.eisr[l], lt(l, s.cpu.nr_lr))
-        handled = clear_active(handled, l, eoied)
-        handled = clear_eoi(handled, l, eoied)
-        handled = write_lr(handled, l, eoied)
-        if switches.handler_reports_empty:
-            handled = report_empty(handled, l, eoied)
-    handled = clear_uie(handled, and_(acts, s.cpu.misr.u))
+        handled = process_lr(handled, l, flagged(s, l, switches), switches)
+    return finish(handled, switches)
+
+
+def acts(s: HandlerState, switches: Switches) -> bool:
+    """Whether the handler finds a vCPU to work for, in registers that are that vCPU's."""
+    return and_(s.loaded, s.live) if switches.handler_quiesces else s.loaded
+
+
+def flagged(s: HandlerState, l: int, switches: Switches) -> bool:
+    """Whether the saved registers send the handler to list register `l`."""
+    return and_(acts(s, switches), s.cpu.misr.eoi, s.cpu.eisr[l], lt(l, s.cpu.nr_lr))
+
+
+def process_lr(s: HandlerState, l: int, when: bool, switches: Switches) -> HandlerState:
+    """The body of the handler's loop: the guest ended the interrupt in list register `l`."""
+    s = write_lr(clear_eoi(clear_active(s, l, when), l, when), l, when)
+    return report_empty(s, l, when) if switches.handler_reports_empty else s
+
+
+def finish(s: HandlerState, switches: Switches) -> HandlerState:
+    """What the handler does after its loop."""
+    s = clear_uie(s, and_(acts(s, switches), s.cpu.misr.u))
     if switches.handler_quiesces:
-        handled = quiesce(handled, not_(acts))
-    return replace(handled, result=IRQ_HANDLED)
+        s = quiesce(s, not_(acts(s, switches)))
+    return replace(s, result=IRQ_HANDLED)
 
 
 def clear_active(s: HandlerState, l: int, when: bool) -> HandlerState:

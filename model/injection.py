@@ -1,0 +1,115 @@
+"""From devices to the distributor: `kvm_vgic_inject_irq`, `vgic_update_state` and `vgic_kick_vcpus`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from vgicheck.engine.domain import Domain
+from vgicheck.engine.maps import Map
+from vgicheck.engine.values import and_, iff, ite, lt, not_, or_
+
+from .distributor import NR_PRIVATE_IRQS
+from .generation import Switches
+from .gich import FIRST_SPECIAL_INTID
+from .machine import Machine, exists, put
+from .queueing import deliverable
+from .vm import Vm, bank_of, is_sgi
+
+
+def inject(s: Machine, vcpu: int, intid: int, level: bool, domain: Domain, switches: Switches) -> tuple[bool, Machine]:
+    """`kvm_vgic_inject_irq`: a device sets the input line of an interrupt; a private one is that of `vcpu`.
+
+    Where the line is as it was nothing happens.
+    """
+    known = and_(not_(is_sgi(intid)), lt(intid, FIRST_SPECIAL_INTID), exists(s, vcpu))
+    key = bank_of(vcpu, intid)
+    guard = and_(not_(s.locked), known, not_(iff(s.vm.irq_line[key], level)))
+    target = ite(lt(intid, NR_PRIVATE_IRQS), vcpu, s.vm.irq_spi_cpu[intid], width=3)
+    rises = and_(s.vm.irq_cfg[key], level)
+    ghost = put(s.ghost, key, rises, owed=True)
+    new = replace(s, vm=put(s.vm, key, irq_line=level), ghost=ghost)
+    if switches.line_apart:
+        new = replace(new, vm=put(new.vm, key, rises, irq_state=True))
+        wanted = deliverable(new.vm, target, intid, 0, switches)
+        new = replace(new, vm=put(new.vm, target, wanted, pending_on_cpu=True))
+        return guard, kick_vcpus(new, switches)
+    return guard, kick_vcpus(_inject_2012(new, target, intid, key, level, domain, switches), switches)
+
+
+def _inject_2012(
+    s: Machine, target: int, intid: int, key: tuple[int, int], level: bool, domain: Domain, switches: Switches
+) -> Machine:
+    """`vgic_update_irq_state` of 2012, where `irq_state` is the line of a level interrupt and the latch of an edge."""
+    edge = s.vm.irq_cfg[key]
+    changes = ite(edge, and_(level, not_(s.vm.irq_state[key])), not_(iff(s.vm.irq_state[key], level)))
+    new = replace(s, vm=put(s.vm, key, changes, irq_state=level))
+    if switches.inject_recomputes:
+        updated = update_state(new, domain, switches)
+        return ite(changes, updated, new)
+    cares = and_(changes, s.vm.irq_enabled[key])
+    if switches.inject_skips_active:
+        cares = and_(cares, or_(edge, not_(s.vm.irq_active[key])))
+    new = replace(
+        new,
+        shadow=put(new.shadow, (target, intid), and_(cares, level), cached=True),
+        vm=put(new.vm, target, and_(cares, level), pending_on_cpu=True),
+    )
+    if switches.lowering_clears_cached:
+        new = replace(new, shadow=put(new.shadow, (target, intid), and_(changes, not_(level)), cached=False))
+    return new
+
+
+def update_state(s: Machine, domain: Domain, switches: Switches) -> Machine:
+    """`vgic_update_state`: every vCPU that has something to look at gets its oracle bit; none loses it."""
+    if switches.flush_reads_state:
+
+        def waits(key: tuple[int, ...]) -> bool:
+            (w,) = key
+            return domain.exists("waits", "irq", lambda k: deliverable(s.vm, w, k[0], k[1], switches), given=(w,))
+
+        return replace(s, vm=_with_oracle(s.vm, waits))
+    cached = Map(lambda key: _computed(s.vm, *key))
+
+    def has_cached(key: tuple[int, ...]) -> bool:
+        (w,) = key
+        found = domain.exists("cached", "irq", lambda k: and_(k[1] == 0, cached[w, k[0]]), given=(w,))
+        return ite(s.vm.enabled, found, w == 0)
+
+    old = s.shadow.cached
+    kept = Map(lambda key: ite(s.vm.enabled, cached[key], old[key]))
+    return replace(s, shadow=replace(s.shadow, cached=kept), vm=_with_oracle(s.vm, has_cached))
+
+
+def _with_oracle(vm: Vm, waits: object) -> Vm:
+    old = vm.pending_on_cpu
+    return replace(vm, pending_on_cpu=Map(lambda key: or_(old[key], waits(key))))  # type: ignore[operator]
+
+
+def _computed(vm: Vm, vcpu: int, intid: int) -> bool:
+    """`compute_pending_for_cpu`, for one interrupt."""
+    key = bank_of(vcpu, intid)
+    mine = or_(lt(intid, NR_PRIVATE_IRQS), vm.irq_spi_target[vcpu, intid])
+    return and_(vm.irq_state[key], vm.irq_enabled[key], mine)
+
+
+def kick_vcpus(s: Machine, switches: Switches) -> Machine:
+    """`vgic_kick_vcpus`: every vCPU with its oracle bit set is kicked."""
+    oracle, kick, request = s.vm.pending_on_cpu, s.thread.kick, s.thread.request
+    thread = replace(s.thread, kick=Map(lambda key: or_(kick[key], oracle[key])))
+    if switches.entry_rechecks:
+        thread = replace(thread, request=Map(lambda key: or_(request[key], oracle[key])))
+    return replace(s, thread=thread)
+
+
+def sent_before(old: Vm, new: Vm, ghost_owed: Map[bool], ghost_sent: Map[bool]) -> tuple[Map[bool], Map[bool]]:
+    """Return what is owed after a write of registers: what it latched or sent, less what it took back."""
+
+    def owed(key: tuple[int, ...]) -> bool:
+        now, before = new.irq_state[key], old.irq_state[key]
+        return ite(iff(now, before), ghost_owed[key], now)
+
+    def sgi_owed(key: tuple[int, ...]) -> bool:
+        now, before = new.sgi_sources[key], old.sgi_sources[key]
+        return ite(iff(now, before), ghost_sent[key], now)
+
+    return Map(owed), Map(sgi_owed)

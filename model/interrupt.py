@@ -1,0 +1,123 @@
+"""The maintenance interrupt as it comes: asynchronously, on the physical CPU whose list registers ask for it.
+
+The steps are the parts of `model.handler.vgic_maintenance_handler`, run on what that physical CPU can reach.  While
+they run the thread on this CPU stands still, and the others do not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from vgicheck.engine.domain import Domain
+from vgicheck.engine.maps import Map
+from vgicheck.engine.values import and_, concat, field_of, ite, le, lt, not_, same, widened
+
+from .distributor import Distributor, VgicCpu
+from .generation import Switches
+from .handler import HandlerState, finish, flagged, process_lr
+from .machine import Irq, Machine, Phase, in_phase, locked_by, put, registers, unlock
+from .runloop import maintenance_line
+from .vm import bank_of
+
+
+def irq_enter(s: Machine, cpu: int, domain: Domain, switches: Switches) -> tuple[bool, Machine]:
+    """The interrupt is taken, wherever interrupts are on."""
+    vcpu = s.cpu.running[cpu]
+    in_guest = in_phase(s, vcpu, Phase.GUEST)
+    masked = and_(s.cpu.busy[cpu], (locked_by(s, vcpu) if switches.lock_irqs_off else False))
+    guard = and_(
+        s.cpu.irq[cpu] == Irq.NONE,
+        not_(and_(s.cpu.busy[cpu], in_guest)),
+        not_(masked),
+        maintenance_line(s, cpu, domain),
+    )
+    first = Irq.SPIN if switches.irq_locks else Irq.RUN
+    return guard, replace(s, cpu=put(s.cpu, cpu, irq=first, irq_lr=0))
+
+
+def irq_lock(s: Machine, cpu: int) -> tuple[bool, Machine]:
+    """The handler gets the distributor's lock."""
+    guard = and_(s.cpu.irq[cpu] == Irq.SPIN, not_(s.locked))
+    new = replace(s, locked=True, holder=concat((1, 1), (cpu, 3)))
+    return guard, replace(new, cpu=put(new.cpu, cpu, irq=Irq.RUN))
+
+
+def irq_lr(s: Machine, cpu: int, l: int, domain: Domain, switches: Switches) -> tuple[bool, Machine]:
+    """One turn of the handler's loop over the saved EISR."""
+    seen = handler_state(s, cpu)
+
+    def left(key: tuple[int, ...]) -> bool:
+        return and_(flagged(seen, key[0], switches), le(s.cpu.irq_lr[cpu], key[0]))
+
+    earlier = domain.exists("before", "lr", lambda key: and_(left(key), lt(key[0], l)))
+    guard = and_(s.cpu.irq[cpu] == Irq.RUN, left((l,)), not_(earlier))
+    new = _written_back(s, cpu, process_lr(seen, l, True, switches))
+    if switches.irq_rearms:
+        new = _rearmed(new, s.cpu.running[cpu], s.shadow.lr[s.cpu.running[cpu], l].virtual_id)
+    return guard, replace(new, cpu=put(new.cpu, cpu, irq_lr=widened(l, 7) + 1))
+
+
+def _rearmed(s: Machine, vcpu: int, intid: int) -> Machine:
+    """November 2012: the line is looked at again, for the vCPU that ended the interrupt."""
+    high = s.vm.irq_state[bank_of(vcpu, intid)]
+    shadow = put(s.shadow, (vcpu, intid), cached=high)
+    return replace(s, shadow=shadow, vm=put(s.vm, vcpu, high, pending_on_cpu=True))
+
+
+def irq_exit(s: Machine, cpu: int, domain: Domain, switches: Switches) -> tuple[bool, Machine]:
+    """The handler returns."""
+    seen = handler_state(s, cpu)
+
+    def left(key: tuple[int, ...]) -> bool:
+        return and_(flagged(seen, key[0], switches), le(s.cpu.irq_lr[cpu], key[0]))
+
+    guard = and_(s.cpu.irq[cpu] == Irq.RUN, not_(domain.exists("left", "lr", left)))
+    new = _written_back(s, cpu, finish(seen, switches))
+    new = replace(new, cpu=put(new.cpu, cpu, irq=Irq.NONE))
+    return guard, unlock(new) if switches.irq_locks else new
+
+
+def handler_state(s: Machine, cpu: int) -> HandlerState:
+    """Return what the handler can reach from a physical CPU."""
+    vcpu, shadow, vm = s.cpu.running[cpu], s.shadow, s.vm
+    return HandlerState(
+        loaded=s.cpu.busy[cpu],
+        live=s.cpu.live[cpu],
+        vcpu_id=widened(vcpu, 32),
+        cpu=VgicCpu(
+            nr_lr=s.nr_lr,
+            lr=Map(lambda key: shadow.lr[vcpu, key[0]]),
+            hcr=shadow.hcr[vcpu],
+            vmcr=0,
+            misr=shadow.misr[vcpu],
+            eisr=Map(lambda key: shadow.eisr[vcpu, key[0]]),
+            elrsr=Map(lambda key: shadow.elrsr[vcpu, key[0]]),
+            lr_used=Map(lambda key: shadow.lr_used[vcpu, key[0]]),
+            irq_lr_map=Map(lambda key: shadow.lr_map[vcpu, key[0], 0], width=8),
+        ),
+        dist=Distributor(_wide(vm.irq_enabled), _wide(vm.irq_cfg), _wide(vm.irq_active)),
+        hw=registers(s, cpu),
+        result=0,
+    )
+
+
+def _wide(banked: Map[bool]) -> Map[bool]:
+    """The handler's record knows a vCPU by 32 bits."""
+    return Map(lambda key: banked[field_of(key[0], 2, 0), key[1]])
+
+
+def _written_back(s: Machine, cpu: int, h: HandlerState) -> Machine:
+    """Return the machine after the handler wrote its shadow, its registers and the distributor's active bits."""
+    vcpu, old, hardware = s.cpu.running[cpu], s.shadow, s.cpu
+
+    def of(owner: int, theirs: Map[bool], other: Map[bool]) -> Map[bool]:
+        return Map(lambda key: ite(same(key[0], owner), theirs[key[1]], other[key]))
+
+    shadow = replace(old, lr=of(vcpu, h.cpu.lr, old.lr), elrsr=of(vcpu, h.cpu.elrsr, old.elrsr))  # type: ignore[arg-type]
+    active = Map(lambda key: h.dist.irq_active[widened(key[0], 32), key[1]])
+    return replace(
+        s,
+        vm=replace(s.vm, irq_active=active),
+        shadow=put(shadow, vcpu, hcr=h.cpu.hcr),
+        cpu=put(replace(hardware, lr=of(cpu, h.hw.lr, hardware.lr)), cpu, hcr=h.hw.hcr),  # type: ignore[arg-type]
+    )

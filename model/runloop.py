@@ -1,0 +1,273 @@
+"""The vCPU's thread: loading, entering and leaving the guest, blocking; what the guest does meanwhile; the sync.
+
+Stands for `kvm_arch_vcpu_ioctl_run`, the world switch, `kvm_vcpu_block`, and `__kvm_vgic_sync_from_cpu`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from vgicheck.engine.domain import Domain
+from vgicheck.engine.maps import Map
+from vgicheck.engine.values import and_, field_of, implies, ite, le, lt, not_, or_, same, widened
+
+from .distributor import LR_EMPTY, NR_PRIVATE_IRQS
+from .generation import Switches
+from .gich import Misr
+from .handler import HCR_OFF
+from .lr import ListRegister, LRState
+from .machine import (
+    Exit,
+    Irq,
+    Machine,
+    Phase,
+    exists,
+    in_phase,
+    lock,
+    locked_by,
+    lr_key,
+    put,
+    runs,
+    thread,
+    unlock,
+)
+from .queueing import deliverable
+from .vm import bank_of, is_sgi
+
+# The scheduler -----------------------------------------------------------------------------------
+
+
+def vcpu_load(s: Machine, vcpu: int, cpu: int) -> tuple[bool, Machine]:
+    """The thread comes to run on a physical CPU on which no vCPU is loaded."""
+    guard = and_(exists(s, vcpu), not_(s.thread.loaded[vcpu]), not_(s.cpu.busy[cpu]), s.cpu.irq[cpu] == Irq.NONE)
+    new = thread(s, vcpu, loaded=True, cpu=cpu)
+    return guard, replace(new, cpu=put(new.cpu, cpu, busy=True, running=vcpu, live=False))
+
+
+def vcpu_put(s: Machine, vcpu: int) -> tuple[bool, Machine]:
+    """The thread is preempted or goes to user space: wherever it is neither in the guest nor holds the lock."""
+    guard = and_(runs(s, vcpu), not_(in_phase(s, vcpu, Phase.GUEST)), not_(locked_by(s, vcpu)))
+    cpu = s.thread.cpu[vcpu]
+    new = thread(s, vcpu, loaded=False)
+    return guard, replace(new, cpu=put(new.cpu, cpu, busy=False, live=False))
+
+
+# The world switch --------------------------------------------------------------------------------
+
+
+def enter(s: Machine, vcpu: int, switches: Switches) -> tuple[bool, Machine]:
+    """With interrupts off the registers are restored and the guest runs."""
+    stays_out = s.thread.request[vcpu] if switches.entry_rechecks else False
+    guard = and_(runs(s, vcpu), in_phase(s, vcpu, Phase.FLUSHED), not_(stays_out))
+    cpu, lr = s.thread.cpu[vcpu], s.cpu.lr
+    shadow = s.shadow.lr
+    restored = Map(lambda key: ite(same(key[0], cpu), shadow[vcpu, key[1]], lr[key]))
+    hardware = put(replace(s.cpu, lr=restored), cpu, hcr=s.shadow.hcr[vcpu], live=True)
+    return guard, thread(replace(s, cpu=hardware), vcpu, phase=Phase.GUEST)
+
+
+def turn_back(s: Machine, vcpu: int) -> tuple[bool, Machine]:
+    """A signal, a new VMID or a request keeps the thread from entering; it goes through the sync all the same."""
+    guard = and_(runs(s, vcpu), in_phase(s, vcpu, Phase.FLUSHED))
+    return guard, thread(s, vcpu, phase=Phase.EXITED, why=Exit.IRQ)
+
+
+def leave(s: Machine, vcpu: int, why: int, domain: Domain, switches: Switches) -> tuple[bool, Machine]:
+    """The guest is left, by an interrupt, a WFI or an access to the distributor, and the registers are saved."""
+    guard = and_(runs(s, vcpu), in_phase(s, vcpu, Phase.GUEST), le(why, Exit.MMIO))
+    return guard, _left(s, vcpu, why, domain, switches)
+
+
+def _left(s: Machine, vcpu: int, why: int, domain: Domain, switches: Switches) -> Machine:
+    cpu, nr_lr, lr, old = s.thread.cpu[vcpu], s.nr_lr, s.cpu.lr, s.shadow
+
+    def saved(kept: Map[bool], derived: object) -> Map[bool]:
+        def read(key: tuple[int, ...]) -> bool:
+            here = and_(lt(key[1], nr_lr), derived(lr[cpu, key[1]]))  # type: ignore[operator]
+            return ite(same(key[0], vcpu), here, kept[key])
+
+        return Map(read)
+
+    shadow = replace(
+        old,
+        lr=Map(lambda key: ite(same(key[0], vcpu), lr[cpu, key[1]], old.lr[key])),
+        eisr=saved(old.eisr, ended),
+        elrsr=saved(old.elrsr, empty),
+    )
+    shadow = put(shadow, vcpu, hcr=s.cpu.hcr[cpu], misr=live_misr(s, cpu, domain))
+    hardware = put(s.cpu, cpu, hcr=HCR_OFF) if switches.exit_turns_off else s.cpu
+    return thread(replace(s, shadow=shadow, cpu=hardware), vcpu, phase=Phase.EXITED, why=why)
+
+
+def ended(lr: ListRegister) -> bool:
+    """A bit of GICH_EISR."""
+    return and_(lr.state == LRState.INVALID, not_(lr.hw), lr.eoi)
+
+
+def empty(lr: ListRegister) -> bool:
+    """A bit of GICH_ELRSR."""
+    return and_(lr.state == LRState.INVALID, or_(lr.hw, not_(lr.eoi)))
+
+
+def live_misr(s: Machine, cpu: int, domain: Domain) -> Misr:
+    """GICH_MISR of a physical CPU; group 0 is enabled and group 1 is not."""
+    hcr = s.cpu.hcr[cpu]
+
+    def lrs(holds: object) -> object:
+        return lambda key: and_(lt(key[0], s.nr_lr), holds(s.cpu.lr[cpu, key[0]]))  # type: ignore[operator]
+
+    some, two = domain.exists, domain.two
+    valid, pending = lrs(lambda lr: lr.state != LRState.INVALID), lrs(lambda lr: lr.state == LRState.PENDING)
+    return Misr(
+        eoi=some("eisr", "lr", lrs(ended), given=(cpu,)),  # type: ignore[arg-type]
+        u=and_(hcr.uie, not_(two("valid", "lr", valid, given=(cpu,)))),  # type: ignore[arg-type]
+        lrenp=and_(hcr.lrenpie, hcr.eoicount != 0),
+        np=and_(hcr.npie, not_(some("pending", "lr", pending, given=(cpu,)))),  # type: ignore[arg-type]
+        vgrp0e=hcr.vgrp0eie,
+        vgrp0d=False,
+        vgrp1e=False,
+        vgrp1d=hcr.vgrp1die,
+    )
+
+
+def maintenance_line(s: Machine, cpu: int, domain: Domain) -> bool:
+    """The maintenance interrupt of a physical CPU, a level."""
+    m = live_misr(s, cpu, domain)
+    return and_(s.cpu.hcr[cpu].en, or_(m.eoi, m.u, m.lrenp, m.np, m.vgrp0e, m.vgrp1d))
+
+
+# The guest ---------------------------------------------------------------------------------------
+
+
+def acknowledge(s: Machine, vcpu: int, l: int) -> tuple[bool, Machine]:
+    """The guest reads GICV_IAR, and a pending interrupt becomes active."""
+    lr = s.cpu.lr[s.thread.cpu[vcpu], l]
+    enabled = s.cpu.hcr[s.thread.cpu[vcpu]].en
+    guard = and_(_in_guest(s, vcpu), lt(l, s.nr_lr), enabled, lr.state == LRState.PENDING)
+    return guard, _guest_lr(s, vcpu, l, LRState.ACTIVE)
+
+
+def end_of_interrupt(s: Machine, vcpu: int, l: int) -> tuple[bool, Machine]:
+    """The guest writes the id of an active interrupt to GICV_EOIR or GICV_DIR, in any order it likes."""
+    lr = s.cpu.lr[s.thread.cpu[vcpu], l]
+    both = lr.state == LRState.PENDING_ACTIVE
+    guard = and_(_in_guest(s, vcpu), lt(l, s.nr_lr), or_(lr.state == LRState.ACTIVE, both))
+    return guard, _guest_lr(s, vcpu, l, ite(both, LRState.PENDING, LRState.INVALID, width=2))
+
+
+def wrong_end(s: Machine, vcpu: int) -> tuple[bool, Machine]:
+    """The guest writes an id to GICV_EOIR that no list register has active: EOICount goes up and wraps."""
+    cpu = s.thread.cpu[vcpu]
+    hcr = s.cpu.hcr[cpu]
+    counted = replace(hcr, eoicount=field_of(hcr.eoicount + 1, 4, 0))
+    return _in_guest(s, vcpu), replace(s, cpu=put(s.cpu, cpu, hcr=counted))
+
+
+def _in_guest(s: Machine, vcpu: int) -> bool:
+    return and_(runs(s, vcpu), in_phase(s, vcpu, Phase.GUEST))
+
+
+def _guest_lr(s: Machine, vcpu: int, l: int, state: int) -> Machine:
+    key = s.thread.cpu[vcpu], l
+    return replace(s, cpu=put(s.cpu, key, lr=replace(s.cpu.lr[key], state=state)))
+
+
+# Kicks, and the end of a turn of the loop -----------------------------------------------------------
+
+
+def kick_arrives(s: Machine, vcpu: int, domain: Domain, switches: Switches) -> tuple[bool, Machine]:
+    """An IPI or a wake-up arrives: a guest is left, a blocked thread goes on, and elsewhere nothing happens."""
+    in_guest, blocked = in_phase(s, vcpu, Phase.GUEST), in_phase(s, vcpu, Phase.BLOCKED)
+    guard = and_(exists(s, vcpu), s.thread.kick[vcpu], implies(in_guest, runs(s, vcpu)))
+    woken = thread(s, vcpu, blocked, phase=Phase.HOST)
+    new = ite(in_guest, _left(s, vcpu, Exit.IRQ, domain, switches), woken)
+    return guard, thread(new, vcpu, kick=False)
+
+
+def resume(s: Machine, vcpu: int) -> tuple[bool, Machine]:
+    """An exit that asks for nothing was handled."""
+    guard = and_(runs(s, vcpu), in_phase(s, vcpu, Phase.SYNCED), s.thread.why[vcpu] == Exit.IRQ)
+    return guard, thread(s, vcpu, phase=Phase.HOST)
+
+
+def block(s: Machine, vcpu: int) -> tuple[bool, Machine]:
+    """`kvm_vcpu_block` after a WFI: on the wait queue already, the thread sleeps unless its oracle bit is set.
+
+    A kick that comes after the look finds it on the queue, so that look and sleep are one step.
+    """
+    guard = and_(runs(s, vcpu), in_phase(s, vcpu, Phase.SYNCED), s.thread.why[vcpu] == Exit.WFI)
+    awake = s.vm.pending_on_cpu[vcpu]
+    return guard, thread(s, vcpu, phase=ite(awake, Phase.HOST, Phase.BLOCKED, width=3))
+
+
+# The sync ----------------------------------------------------------------------------------------
+
+
+def sync_begin(s: Machine, vcpu: int, switches: Switches) -> tuple[bool, Machine]:
+    """`kvm_vgic_sync_from_cpu` takes the lock, or does not."""
+    guard = and_(runs(s, vcpu), in_phase(s, vcpu, Phase.EXITED))
+    new = thread(s, vcpu, phase=Phase.SYNC, cursor=0)
+    return (and_(guard, not_(s.locked)), lock(new, vcpu)) if switches.sync_locks else (guard, new)
+
+
+def _free(s: Machine, vcpu: int, l: int, switches: Switches) -> bool:
+    """The saved registers say that a list register that is in use is free, and the loop has not passed it."""
+    free = s.shadow.elrsr[vcpu, l]
+    if switches.sync_processes_eisr:
+        free = or_(free, s.shadow.eisr[vcpu, l])
+    return and_(lt(l, s.nr_lr), s.shadow.lr_used[vcpu, l], free, le(s.thread.cursor[vcpu], l))
+
+
+def sync_lr(s: Machine, vcpu: int, l: int, domain: Domain, switches: Switches) -> tuple[bool, Machine]:
+    """One turn of the loop: a list register is in use no more, and its interrupt is mapped no more."""
+
+    def before(key: tuple[int, ...]) -> bool:
+        return and_(_free(s, vcpu, key[0], switches), lt(key[0], l))
+
+    guard = and_(
+        runs(s, vcpu),
+        in_phase(s, vcpu, Phase.SYNC),
+        _free(s, vcpu, l, switches),
+        not_(domain.exists("before", "lr", before)),
+    )
+    lr = s.shadow.lr[vcpu, l]
+    key = bank_of(vcpu, lr.virtual_id)
+    new = s
+    if switches.sync_processes_eisr:
+        unseen = and_(s.shadow.eisr[vcpu, l], lr.eoi)
+        new = replace(new, vm=put(new.vm, key, unseen, irq_active=False))
+        new = replace(new, shadow=put(new.shadow, (vcpu, l), lr=replace(lr, eoi=False), elrsr=True))
+    mapping = lr_key(vcpu, lr.virtual_id, lr.cpuid, switches.map_by_source)
+    new = replace(new, shadow=put(put(new.shadow, (vcpu, l), lr_used=False), mapping, lr_map=LR_EMPTY))
+    mine = and_(new.ghost.owned[key], new.ghost.owner[key] == vcpu)
+    new = replace(new, ghost=put(new.ghost, key, mine, owned=False))
+    if switches.sync_rearms:
+        new = _looked_at_again(new, vcpu, lr.virtual_id, switches)
+    return guard, thread(new, vcpu, cursor=widened(l, 13) + 1)
+
+
+def _looked_at_again(s: Machine, vcpu: int, intid: int, switches: Switches) -> Machine:
+    """The target of an interrupt has it to look at, if it waits; nobody was told while it sat in a list register."""
+    target = ite(lt(intid, NR_PRIVATE_IRQS), vcpu, s.vm.irq_spi_cpu[intid], width=3)
+    waits = and_(not_(is_sgi(intid)), deliverable(s.vm, target, intid, 0, switches))
+    return thread(replace(s, vm=put(s.vm, target, waits, pending_on_cpu=True)), target, waits, kick=True, request=True)
+
+
+def sync_end(s: Machine, vcpu: int, domain: Domain, switches: Switches) -> tuple[bool, Machine]:
+    """A list register that is not empty gives the next flush something to look at."""
+    left = domain.exists("left", "lr", lambda key: _free(s, vcpu, key[0], switches))
+    guard = and_(runs(s, vcpu), in_phase(s, vcpu, Phase.SYNC), not_(left))
+    shadow = s.shadow
+
+    def in_use(key: tuple[int, ...]) -> bool:
+        return and_(lt(key[0], s.nr_lr), not_(shadow.elrsr[vcpu, key[0]]))
+
+    vm = put(s.vm, vcpu, domain.exists("in use", "lr", in_use), pending_on_cpu=True)
+    new = replace(s, vm=vm)
+    if switches.sync_consumes:
+        eisr = shadow.eisr
+        forgotten = Map(lambda key: and_(not_(same(key[0], vcpu)), eisr[key]))
+        nothing = Misr(False, False, False, False, False, False, False, False)
+        new = replace(new, shadow=put(replace(shadow, eisr=forgotten), vcpu, misr=nothing))
+    new = thread(new, vcpu, phase=Phase.SYNCED)
+    return guard, unlock(new) if switches.sync_locks else new
