@@ -51,6 +51,8 @@ class Invariant:
     source: str
     may_be_false: str
     caught: str = ""
+    follows: bool = False
+    """It holds of every state of which the others hold, so that no step need be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +239,8 @@ def _flush_progress(s: Machine, domain: Domain, switches: Switches, vcpu: Key, i
     ]  # fmt: skip
 
 
-def _flush_overflow(s: Machine, domain: Domain, switches: Switches, vcpu: Key, lr: Key) -> Sequence[Part]:
-    (v,), (l,) = vcpu, lr
+def _flush_missed(s: Machine, domain: Domain, switches: Switches, vcpu: Key) -> Sequence[Part]:
+    (v,) = vcpu
     overflow = and_(in_phase(s, v, Phase.FLUSH), s.thread.overflow[v])
     missed = s.ghost.missed[v]
     i, source = field_of(missed, 12, 3), field_of(missed, 2, 0)
@@ -246,8 +248,13 @@ def _flush_overflow(s: Machine, domain: Domain, switches: Switches, vcpu: Key, l
         Part("what did not fit still waits", overflow,
              and_(canonical(i, source), deliverable(s.vm, v, i, source, switches))),
         Part("what did not fit lies behind", overflow, lt(missed, s.thread.cursor[v])),
-        Part("where something did not fit nothing is empty", overflow, not_(s.shadow.elrsr[v, l])),
     ]  # fmt: skip
+
+
+def _flush_full(s: Machine, domain: Domain, switches: Switches, vcpu: Key, lr: Key) -> Sequence[Part]:
+    (v,), (l,) = vcpu, lr
+    overflow = and_(in_phase(s, v, Phase.FLUSH), s.thread.overflow[v])
+    return [Part("where something did not fit nothing is empty", overflow, not_(s.shadow.elrsr[v, l]))]
 
 
 def _registers_sane(s: Machine, domain: Domain, switches: Switches, vcpu: Key, irq: Key) -> Sequence[Part]:
@@ -365,14 +372,12 @@ def _kick_not_lost(s: Machine, domain: Domain, switches: Switches, vcpu: Key, ir
         not_(s.thread.overflow[v]),
         not_(rearmed_soon(s, v, i, switches)),
     )
-    parts = [
+    entering = and_(waits, bool(switches.entry_rechecks), in_phase(s, v, Phase.FLUSHED))
+    return [
         Part("a kick is under way to a guest that does not know of it", and_(waits, in_phase(s, v, Phase.GUEST)),
-             s.thread.kick[v])
+             s.thread.kick[v]),
+        Part("a vCPU about to enter looks again", entering, s.thread.request[v]),
     ]  # fmt: skip
-    if switches.entry_rechecks:
-        entering = and_(waits, in_phase(s, v, Phase.FLUSHED))
-        parts.append(Part("a vCPU about to enter looks again", entering, s.thread.request[v]))
-    return parts
 
 
 def _edge_not_lost(s: Machine, domain: Domain, switches: Switches, vcpu: Key, irq: Key) -> Sequence[Part]:
@@ -472,8 +477,10 @@ LEMMAS: tuple[Invariant, ...] = (
               _oracle_in_use, "__kvm_vgic_sync_from_cpu", "never"),
     Invariant("flush-progress", "what the flush has passed is in a list register, or counted as not fitting",
               ("vcpu", "irq"), _flush_progress, "__kvm_vgic_sync_to_cpu", "where others write without the lock"),
-    Invariant("flush-overflow", "what did not fit waits, and no list register is empty", ("vcpu", "lr"),
-              _flush_overflow, "__kvm_vgic_sync_to_cpu", "where others write without the lock"),
+    Invariant("flush-missed", "what did not fit in the flush waits", ("vcpu",), _flush_missed,
+              "__kvm_vgic_sync_to_cpu", "where others write without the lock"),
+    Invariant("flush-full", "where something did not fit no list register is empty", ("vcpu", "lr"), _flush_full,
+              "__kvm_vgic_sync_to_cpu", "where others write without the lock"),
     Invariant("registers-sane", "SGIs are enabled, targets and sources exist", ("vcpu", "irq"), _registers_sane,
               "vgic_handle_mmio", "never"),
     Invariant("latched-is-owed", "what is latched was not made pending since", ("vcpu", "irq"), _latched_is_owed,
@@ -485,10 +492,10 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant("level-not-lost",
               "a level interrupt that is high, enabled and in no list register is about to be looked at",
               ("vcpu", "irq"), _level_not_lost, "the mission; vgic.c, comment on irq_active", "never",
-              "handler clears active and nothing re-arms the interrupt, October 2012"),
+              "handler clears active and nothing re-arms the interrupt, October 2012", follows=True),
     Invariant("lr-unique", "no interrupt is in two list registers, and a shared one in those of at most one vCPU",
               ("vcpu", "lr", "vcpu", "lr"), _lr_unique, "IHI 0048B: two list registers with one id are UNPREDICTABLE",
-              "never", "PPI queued from a stale pending bit while still active, November 2012"),
+              "never", "PPI queued from a stale pending bit while still active, November 2012", follows=True),
     Invariant("lr-map-exact", "vgic_irq_lr_map and lr_used agree with the list registers: from register to map",
               ("vcpu", "lr"), _lr_map_of_lr, "vgic.c, vgic_irq_lr_map", "never",
               "one slot for all sources of an SGI, 2012"),
@@ -505,7 +512,7 @@ INVARIANTS: tuple[Invariant, ...] = (
               _oracle_sound, "vgic.c, irq_pending_on_cpu", "never",
               "take distributor lock on sync_hwstate path, v3.9 to v3.11"),
     Invariant("nobody-sleeps-on-pending", "no vCPU sleeps on something that waits for it, unless a kick is under way",
-              ("vcpu", "irq", "lr"), _nobody_sleeps, "kvm_vcpu_block, kvm_arch_vcpu_runnable", "never", "none known"),
+              ("vcpu", "irq", "lr"), _nobody_sleeps, "kvm_vcpu_block, kvm_arch_vcpu_runnable", "never", "none known", follows=True),
     Invariant("kick-not-lost", "no vCPU runs in the guest past something that came after its flush, without a kick",
               ("vcpu", "irq"), _kick_not_lost, "vgic_kick_vcpus, kvm_vcpu_kick",
               "for what did not fit: UIE tells of that", "use vcpu requests for irq injection, v4.13"),

@@ -76,6 +76,8 @@ class _Tie:
     kind: str
     holds: Holds
     ordered: bool
+    given: Key
+    """Kept because its terms must not die: what they are known by would go to others."""
 
 
 @dataclass(slots=True)
@@ -118,7 +120,7 @@ class Unbounded:
     def _tie(self, form: str, site: str, kind: str, holds: Holds, given: Key, ordered: bool = False) -> _Tie:
         label = (form, site, *label_of(given))
         if label not in self._ties:
-            self._ties[label] = _Tie(*self._fresh(f"{form}!{site}", kind, given), kind, holds, ordered)
+            self._ties[label] = _Tie(*self._fresh(f"{form}!{site}", kind, given), kind, holds, ordered, given)
         return self._ties[label]
 
     def _fresh(self, name: str, kind: str, given: Key) -> tuple[Any, Key]:

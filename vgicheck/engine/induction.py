@@ -9,133 +9,190 @@ indices there are, and an instance that is not assumed can only make a proof fai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 import z3
 
 from .domain import Unbounded
-from .maps import Key
+from .maps import Key, label_of
 from .values import and_, is_symbolic, not_, or_
 
 Kinds = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A sentence at arbitrary indices, after a step: wherever `premise` holds, `conclusion` does."""
+class Indices:
+    """What a machine is indexed by.
 
-    property: str
-    sentence: str
-    premise: Any
-    conclusion: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Whether a claim can fail: `goal` and `context` together are unsatisfiable exactly if it cannot.
-
-    `trivial` where the step leaves what is claimed as it was.
+    widths    the width in bits of each coordinate of a kind
+    legal     whether an index of a kind is one that there is
+    keys_in   which indices a function of the state is applied to: (name of the function, arguments) -> (kind, index)
+    pairs     two kinds of which only those combinations matter that are read together, as a kind of its own
     """
 
-    claim: Claim
-    goal: Any
-    context: Sequence[Any]
-    trivial: bool = False
+    widths: Mapping[str, tuple[int, ...]]
+    legal: Callable[[str, Key], bool]
+    keys_in: Callable[[str, Key], Iterable[tuple[str, Key]]]
+    pairs: Mapping[Kinds, str]
+
+    def arbitrary(self, kinds: Kinds, name: str = "at") -> tuple[Key, ...]:
+        """Return indices that stand for all: the second of a kind is another constant than the first."""
+        made: list[Key] = []
+        for n, kind in enumerate(kinds):
+            number = kinds[:n].count(kind)
+            widths = enumerate(self.widths[kind])
+            made.append(tuple(z3.BitVec(f"{name}.{kind}{number}.{j}", width) for j, width in widths))
+        return tuple(made)
+
+    def domain(self) -> Unbounded:
+        """Return a domain of all indices."""
+        return Unbounded(self.widths, self.legal)
 
 
-@dataclass(frozen=True, slots=True)
-class Assumed:
-    """An invariant as it is assumed: its kinds, and its parts at some indices."""
-
-    kinds: Kinds
-    parts: Callable[..., Iterable[Any]]
-
-
+@dataclass(slots=True)
 class Touched:
-    """The indices that terms touch, by kind: the arguments of functions whose names start with a prefix.
+    """The indices that terms touch, by kind: what the functions of the state, named `prefix`..., are applied to."""
 
-    `keys_in(function, arguments)` says which indices of which kind the arguments are; the function is named without
-    the prefix.
-    """
-
-    def __init__(self, prefix: str, keys_in: Callable[[str, Key], Iterable[tuple[str, Key]]]):
-        self._prefix = prefix
-        self._keys_in = keys_in
-        self._seen: set[int] = set()
-        self.found: dict[str, dict[tuple[int, ...], Key]] = {}
+    indices: Indices
+    prefix: str
+    _seen: set[int] = field(default_factory=set)
+    _found: dict[str, dict[tuple[object, ...], Key]] = field(default_factory=dict)
 
     def add(self, kind: str, key: Key) -> None:
         """Count an index as touched; of one that is chosen by a condition, each choice."""
         for choice in product(*(_choices(k) for k in key)):
-            label = tuple(k.get_id() if is_symbolic(k) else ~k for k in choice)
-            self.found.setdefault(kind, {}).setdefault(label, choice)
+            self._found.setdefault(kind, {}).setdefault(label_of(choice), choice)
 
-    def read(self, term: Any) -> None:
-        """Collect what a term touches."""
-        if not is_symbolic(term):
-            return
-        waiting = [term]
+    def add_all(self, kinds: Kinds, keys: Sequence[Key]) -> None:
+        """Count indices of several kinds as touched, neighbours also as pairs."""
+        for kind, key in zip(kinds, keys, strict=True):
+            self.add(kind, key)
+        for n in range(len(kinds) - 1):
+            pair = self.indices.pairs.get(kinds[n : n + 2])
+            if pair is not None:
+                self.add(pair, keys[n] + keys[n + 1])
+
+    def read(self, *terms: Any) -> None:
+        """Collect what terms touch."""
+        waiting = [t for t in terms if is_symbolic(t)]
         while waiting:
-            t = waiting.pop()
-            if t.get_id() in self._seen:
+            term = waiting.pop()
+            if term.get_id() in self._seen:
                 continue
-            self._seen.add(t.get_id())
-            children = t.children()
+            self._seen.add(term.get_id())
+            children = term.children()
             waiting.extend(children)
-            if children and t.decl().kind() == z3.Z3_OP_UNINTERPRETED and t.decl().name().startswith(self._prefix):
-                for kind, key in self._keys_in(t.decl().name().removeprefix(self._prefix), tuple(children)):
-                    self.add(kind, key)
+            if children and term.decl().kind() == z3.Z3_OP_UNINTERPRETED:
+                name = term.decl().name()
+                if name.startswith(self.prefix):
+                    for kind, key in self.indices.keys_in(name.removeprefix(self.prefix), tuple(children)):
+                        self.add(kind, key)
 
     def of(self, kind: str) -> list[Key]:
         """List the indices of a kind that were touched."""
-        return list(self.found.get(kind, {}).values())
+        return list(self._found.get(kind, {}).values())
+
+    def combinations(self, kinds: Kinds) -> Iterable[tuple[Key, ...]]:
+        """List the combinations of touched indices of several kinds."""
+        options: list[list[tuple[Key, ...]]] = []
+        rest = kinds
+        while rest:
+            pair = self.indices.pairs.get(rest[:2])
+            if pair is not None:
+                first = len(self.indices.widths[rest[0]])
+                options.append([(k[:first], k[first:]) for k in self.of(pair)])
+                rest = rest[2:]
+            else:
+                options.append([(k,) for k in self.of(rest[0])])
+                rest = rest[1:]
+        for chosen in product(*options):
+            yield tuple(key for keys in chosen for key in keys)
 
 
 def _choices(word: Any) -> list[Any]:
     """List what a word may be by its own conditions: an instance at each says as much as one at the word."""
     if not is_symbolic(word):
         return [word]
-    word = z3.simplify(word)
-    if z3.is_bv_value(word):
-        return [word.as_long()]
-    found: dict[int, Any] = {}
-    waiting = [word]
+    found: dict[object, Any] = {}
+    waiting = [z3.simplify(word)]
     while waiting:
         w = waiting.pop()
         if z3.is_app_of(w, z3.Z3_OP_ITE):
             waiting += [w.arg(1), w.arg(2)]
-        elif z3.is_bv_value(w):
-            found[~w.as_long()] = w.as_long()
         else:
             found[w.get_id()] = w
     return list(found.values())
 
 
-def context(
-    base: Sequence[Any], invariants: Sequence[Assumed], touched: Touched, extra: Mapping[str, Sequence[Key]]
-) -> list[Any]:
-    """Return `base` and every invariant at every combination of touched indices."""
-    facts = list(base)
-    for invariant in invariants:
-        options = [[*touched.of(kind), *extra.get(kind, ())] for kind in invariant.kinds]
-        for keys in product(*options):
-            facts += [f for f in invariant.parts(*keys) if f is not True]
-    return facts
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """An invariant of the state before, at placeholders; an instance is a substitution."""
+
+    kinds: Kinds
+    term: Any
+    placeholders: tuple[Any, ...]
+
+    def at(self, keys: Iterable[Key]) -> Any:
+        """Return what it says of some indices."""
+        words = [word for key in keys for word in key]
+        terms = [w if is_symbolic(w) else z3.BitVecVal(w, p.size()) for w, p in zip(words, self.placeholders, strict=True)]
+        return z3.substitute(self.term, *zip(self.placeholders, terms, strict=True)) if words else self.term
 
 
-def asked(claim: Claim, before: Claim, ctx: Sequence[Any]) -> Question:
-    """Return the question whether a claim can fail after a step; `before` is the same claim before it."""
-    goal = and_(claim.premise, not_(claim.conclusion))
+def assumed(indices: Indices, kinds: Kinds, says: Callable[..., Iterable[Any]]) -> list[Assumed]:
+    """Return the sentences of an invariant, `says(*keys)`, as they are assumed."""
+    keys = indices.arbitrary(kinds)
+    placeholders = tuple(word for key in keys for word in key)
+    found = (z3.simplify(term) for term in says(*keys) if is_symbolic(term))
+    return [Assumed(kinds, term, placeholders) for term in found if not z3.is_true(term)]
+
+
+@dataclass(slots=True)
+class Context:
+    """What may be assumed when something is asked of a step: facts about the step, and invariants of the state before.
+
+    `domains` are those that the step, the goals and the invariants were built with; `prefix` names the state before.
+    """
+
+    indices: Indices
+    prefix: str
+    base: Sequence[Any]
+    given: Sequence[tuple[str, Key]]
+    domains: Sequence[Unbounded]
+    invariants: Sequence[Assumed]
+    _instances: dict[tuple[object, ...], tuple[Any, tuple[Key, ...]]] = field(default_factory=dict)
+
+    def question(self, goal: Any, kinds: Kinds, at: Sequence[Key]) -> list[Any]:
+        """Return the assertions that hold together exactly where the goal is met."""
+        touched = Touched(self.indices, self.prefix)
+        touched.read(goal, *self.base)
+        touched.add_all(kinds, at)
+        for kind, key in self.given:
+            touched.add(kind, key)
+        touched.read(*self._tied(touched))
+        facts = [goal, *self.base, *self._tied(touched)]
+        facts += [self.indices.legal(kind, key) for kind, key in [*zip(kinds, at, strict=True), *self.given]]
+        for number, invariant in enumerate(self.invariants):
+            facts += [self._instance(number, invariant, keys) for keys in touched.combinations(invariant.kinds)]
+        return [f for f in facts if f is not True]
+
+    def _tied(self, touched: Touched) -> list[Any]:
+        return [fact for domain in self.domains for fact in domain.facts(touched.of)]
+
+    def _instance(self, number: int, invariant: Assumed, keys: tuple[Key, ...]) -> Any:
+        label = (number, *(part for key in keys for part in label_of(key)))
+        if label not in self._instances:
+            # The keys are kept: a term that dies gives its number, which the label is made of, to another.
+            self._instances[label] = invariant.at(keys), keys
+        return self._instances[label][0]
+
+
+def negated(parts: Iterable[tuple[Any, Any]]) -> Any:
+    """Return that one of several sentences, as (premise, conclusion), fails; simplified, False if none can."""
+    goal = or_(*(and_(premise, not_(conclusion)) for premise, conclusion in parts))
     if is_symbolic(goal):
         goal = z3.simplify(goal)
-        if z3.is_false(goal):
-            goal = False
-    then = or_(not_(before.premise), before.conclusion)
-    now = or_(not_(claim.premise), claim.conclusion)
-    same = is_symbolic(then) and is_symbolic(now) and z3.simplify(then).eq(z3.simplify(now))
-    return Question(claim, goal, ctx, trivial=goal is False or same)
-
-
-__all__ = ["Assumed", "Claim", "Question", "Touched", "Unbounded", "asked", "context"]
+        return False if z3.is_false(goal) else goal
+    return goal
