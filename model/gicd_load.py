@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from vgicheck.engine.values import and_, concat, field_of, flag, ite, le, lt, not_, or_
+from vgicheck.engine.values import and_, bit, concat, field_of, flag, ite, le, lt, not_, or_
 
 from .distributor import MAX_CPUS, NR_PRIVATE_IRQS, NR_SGIS
 from .gicd import (
@@ -37,11 +37,13 @@ IIDR_WORD = 0x4B00043B
 def loaded(vm: Vm, a: Accessing) -> int:
     """Return what a load reads, its first byte in bits 7:0; 32 bits, zero for a store."""
     offset = a.access.offset
-    parts = []
-    for byte in [field_of(offset + n, 11, 0) for n in (3, 2, 1, 0)]:
-        there = and_(not_(a.access.is_write), a.performed, a.covers(byte))
-        parts.append((0 if there is False else ite(there, _read_byte(vm, a, byte), 0, width=8), 8))
-    return concat(*parts)
+    acts = and_(not_(a.access.is_write), a.performed)
+    word: list[tuple[Byte, int]] = []
+    for byte in [concat((field_of(offset, 11, 2), 10), (n, 2)) for n in (3, 2, 1, 0)]:
+        there = and_(acts, a.covers(byte))
+        word.append((0 if there is False else ite(there, _read_byte(vm, a, byte), 0, width=8), 8))
+    half = ite(bit(offset, 1), concat((0, 16), *word[:2]), concat(*word), width=32)
+    return ite(bit(offset, 0), concat((0, 8), (field_of(half, 31, 8), 24)), half, width=32)
 
 
 def _chosen(options: Sequence[tuple[bool, Callable[[], Byte]]]) -> Byte:

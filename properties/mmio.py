@@ -171,7 +171,7 @@ def _lanes(old: MmioState, new: MmioState, at: At) -> Sequence[Part]:
     beside = {
         "priority": (and_(_in(old, at, IPRIORITYR), not_(_window(IPRIORITYR, old, at))), _priority_kept),
         "target": (and_(_in(old, at, ITARGETSR), not_(_window(ITARGETSR, old, at))), _target_kept),
-        "configuration": (and_(_in(old, at, ICFGR), not_(_window(ICFGR, old, at))), _cfg_kept),
+        "configuration": (and_(_in(old, at, ICFGR), not_(_window(ICFGR, old, at)), not_(_private(at))), _cfg_kept),
         "enable bit": (and_(_in(old, at, ISENABLER, ICENABLER), _outside(old, at)), _enabled_kept),
         "pending bit": (and_(_in(old, at, ISPENDR, ICPENDR), _outside(old, at)), _state_kept),
     }
@@ -442,7 +442,7 @@ def _fixed_bits(old: MmioState, new: MmioState, at: At) -> Sequence[Part]:
         ),
         Part(
             "the lower three bits of a priority are zero",
-            and_(store, own, _window(IPRIORITYR, old, at)),
+            and_(store, own, not_(_private(at)), _window(IPRIORITYR, old, at)),
             field_of(new.vm.irq_priority[_key(at)], 2, 0) == 0,
         ),
         Part("a store leaves interrupts that do not exist", and_(store, _used(at), absent), _irq_kept(old, new, at)),
@@ -584,15 +584,13 @@ def _sgir_filter(old: MmioState, new: MmioState, at: At) -> Sequence[Part]:
 
 def _noticed(old: MmioState, new: MmioState, at: At) -> Sequence[Part]:
     def deliverable(vm: Vm) -> bool:
-        key = at.vcpu, at.intid
-        own = (ite(_private(at), at.vcpu, 0, width=3), at.intid)
-        level_high = and_(not_(vm.irq_cfg[own]), vm.irq_line[own])
-        pending = or_(vm.irq_state[own], and_(not_(_sgi(at)), level_high))
-        targeted = or_(_private(at), vm.irq_spi_target[key])
-        return and_(vm.enabled, vm.irq_enabled[own], pending, targeted)
+        level_high = and_(not_(vm.irq_cfg[_key(at)]), vm.irq_line[_key(at)])
+        pending = or_(vm.irq_state[_key(at)], and_(not_(_sgi(at)), level_high))
+        return and_(vm.enabled, vm.irq_enabled[_key(at)], pending)
 
-    newly = and_(not_(deliverable(old.vm)), deliverable(new.vm))
-    return [Part("what was not deliverable and now is has the pending state recomputed", newly, new.updates)]
+    moved = and_(not_(_private(at)), not_(new.vm.irq_spi_cpu[at.intid] == old.vm.irq_spi_cpu[at.intid]))
+    newly = and_(_used(at), deliverable(new.vm), or_(moved, not_(deliverable(old.vm))))
+    return [Part("what can be delivered, and could not or to another vCPU, is noticed", newly, new.updates)]
 
 
 MMIO: tuple[Property, ...] = (
