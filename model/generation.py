@@ -76,6 +76,34 @@ class Switches:
     """The world switch turns GICH_HCR off when the guest is left."""
     entry_rechecks: bool
     """An interrupt that came after the flush keeps the vCPU from entering the guest."""
+    mmio_lanes: bool
+    """An access reads and writes as many bytes as it has, not those up to the end of the word."""
+    mmio_whole_page: bool
+    """Every access to the distributor's page is answered; reserved registers read as zero and ignore writes."""
+    mmio_no_special_ids: bool
+    """The fields of INTIDs 1020 to 1023, which name no interrupt, read as zero and ignore writes."""
+    mmio_priority_banked: bool
+    """The priorities of PPIs are those of the accessing vCPU, not of the last bank."""
+    mmio_priority_five_bits: bool
+    """A priority keeps the five bits that a list register has room for; the others read as zero."""
+    mmio_targets_exist: bool
+    """A write of GICD_ITARGETSR looks only at the bits of vCPUs that exist."""
+    mmio_cfg_both_halves: bool
+    """Odd registers of GICD_ICFGR are registers of their own, not the even ones again."""
+    mmio_cfg_one_bit: bool
+    """A bit of GICD_ICFGR stands for one interrupt and is not smeared over its neighbours."""
+    mmio_cfg_private_fixed: bool
+    """GICD_ICFGR0 and GICD_ICFGR1, of private interrupts, are read-only."""
+    mmio_sgi_list: bool
+    """GICD_SGIR with filter 0 sends to the vCPUs in its list, not to all others."""
+    mmio_sgi_reserved_filter: bool
+    """GICD_SGIR with the reserved filter 3 sends nothing."""
+    mmio_sgi_whole_word: bool
+    """A write of a part of GICD_SGIR sends nothing."""
+    mmio_sgi_pending_fixed: bool
+    """The bits of SGIs in GICD_ISPENDR and GICD_ICPENDR are read-only."""
+    mmio_sgi_sources: bool
+    """GICD_SPENDSGIR and GICD_CPENDSGIR set, clear and show who sent a pending SGI."""
 
 
 OCTOBER_2012 = Switches(**{f.name: False for f in fields(Switches)})
@@ -88,6 +116,8 @@ V3_9 = replace(
     lr_count_six_bits=True,
     sync_processes_eisr=True,
     exit_turns_off=True,
+    mmio_lanes=True,
+    mmio_cfg_one_bit=True,
 )
 _NOT_NEEDED = ("inject_recomputes", "irq_locks", "irq_rearms")
 """Other answers to what the reference settles in the sync."""

@@ -6,7 +6,8 @@ states are those that the properties know; no file and no loaded module changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import builtins
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -36,17 +37,27 @@ MEANINGLESS = (SyntaxError, TypeError, NameError, AttributeError, ValueError, Ke
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A module of the model, by its name, and the transitions that come from it, by theirs."""
+    """A module of the model, by its name, and the transitions that come from it, by theirs.
+
+    `through` names the modules by which the transitions use it, in the order in which they import each other; the last
+    one has the transitions.  `functions` are those of a module that has no transition itself.
+    """
 
     module: str
     transitions: tuple[str, ...]
+    through: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
 
 
 HANDLER = Subject("handler", ("vgic_maintenance_handler",))
 INIT = Subject("init", ("kvm_vgic_vcpu_init", "kvm_vgic_hyp_init", "init_hyp_mode", "kvm_vgic_init"))
 CODEC = Subject("lr", ("lr_codec",))
 HARDWARE = Subject("gich", ("gich_status", "guest_access"))
-SUBJECTS = (HANDLER, INIT)
+_MMIO = ("vgic_handle_mmio",)
+MMIO = Subject("mmio", _MMIO)
+ICFGR = Subject("gicd_icfgr", _MMIO, ("mmio",), ("irq_cfg", "icfgr_byte"))
+LOAD = Subject("gicd_load", _MMIO, ("mmio",), ("loaded", "target_byte", "priority_key"))
+SUBJECTS = (HANDLER, INIT, MMIO, ICFGR, LOAD)
 """What a campaign covers; the hardware half has tests of its own."""
 
 
@@ -55,10 +66,18 @@ def source(module: str) -> str:
     return (Path(model.__path__[0]) / f"{module}.py").read_text()
 
 
-def variant(module: str, text: str) -> ModuleType:
-    """Return a module of the model made from another text; what it defines names the original as its module."""
+def variant(module: str, text: str, others: Mapping[str, ModuleType] | None = None) -> ModuleType:
+    """Return a module of the model made from another text; what it defines names the original as its module.
+
+    It imports the modules of `others` in place of those of their names.
+    """
+
+    def importing(name: str, scope: Any = None, local: Any = None, names: Any = (), level: int = 0) -> Any:
+        return (others or {}).get(name) or __import__(name, scope, local, names, level)
+
     made = ModuleType(f"model.{module}")
     made.__package__ = "model"
+    made.__dict__["__builtins__"] = {**vars(builtins), "__import__": importing}
     exec(compile(text, f"<mutant of model.{module}>", "exec"), made.__dict__)
     return made
 
@@ -76,6 +95,9 @@ def step_of(made: ModuleType, name: str) -> Callable[[Any, Switches], Any]:
 def mutated(subject: Subject, text: str, properties: Sequence[str] = ()) -> list[tuple[Transition, Property]]:
     """List what is claimed of a subject's transitions, with the steps that another text of its module gives them."""
     made = variant(subject.module, text)
+    others = {subject.module: made}
+    for module in subject.through:
+        made = others[module] = variant(module, source(module), others)
     return [
         (replace(transition, step=step_of(made, transition.name)), prop)
         for transition, prop in claims(properties)
@@ -114,4 +136,4 @@ def campaign(subject: Subject, chosen: Sequence[Mutant], jobs: int) -> list[Outc
 
 def all_mutants(subject: Subject) -> list[Mutant]:
     """List the mutants of a subject's transitions, and of the functions of their module that they use."""
-    return mutants(source(subject.module), subject.transitions)
+    return mutants(source(subject.module), subject.functions or subject.transitions)

@@ -22,13 +22,15 @@ from model.init import (
     kvm_vgic_init,
     kvm_vgic_vcpu_init,
 )
+from model.mmio import MmioState, vgic_handle_mmio
 from properties.handler import HANDLER
 from properties.hardware import HARDWARE
 from properties.init import INIT
+from properties.mmio import MMIO
 from properties.property import At, Property
 from vgicheck.engine.judge import judge
 from vgicheck.engine.maps import Map, MapOf
-from vgicheck.engine.values import all_of, and_, fresh, is_symbolic, le, lt, not_, or_, same
+from vgicheck.engine.values import all_of, and_, field_of, fresh, is_symbolic, le, lt, not_, or_, same
 from vgicheck.engine.verdict import Assumption, Change, Obligation, Run, Value, Verdict
 
 METHOD = "model's transition, goal at arbitrary indices"
@@ -91,6 +93,14 @@ def _vm_init(s: VmInitState, switches: Switches) -> VmInitState:
     return kvm_vgic_init(s, switches, NR_IRQS)
 
 
+def _mmio(s: MmioState) -> Sequence[tuple[bool, Assumption | None]]:
+    whole_words = and_(field_of(s.nr_irqs, 4, 0) == 0, le(32, s.nr_irqs), le(s.nr_irqs, 1024))
+    return [
+        (and_(lt(s.vcpu, s.nr_cpus), le(s.nr_cpus, MAX_CPUS)), Assumption("the vCPU exists", "KVM_CREATE_VCPU")),
+        (whole_words, Assumption("the number of interrupts is a multiple of 32", "VGIC_NR_IRQS")),
+    ]
+
+
 BOOKS = ("node_refs", "irq_requests", "iomaps", "hyp_maps", "notifiers")
 SOFTWARE = (
     Transition(
@@ -107,6 +117,14 @@ SOFTWARE = (
     Transition("kvm_vgic_hyp_init", "hyp_init", HypInitState, kvm_vgic_hyp_init, _small(*BOOKS), "CPUs 1..8"),
     Transition("init_hyp_mode", "init_hyp_mode", HypInitState, init_hyp_mode, _small(*BOOKS), "CPUs 1..8"),
     Transition("kvm_vgic_init", "vm_init", VmInitState, _vm_init, _small("guest_maps"), "INTID 0..1019"),
+    Transition(
+        "vgic_handle_mmio",
+        "mmio",
+        MmioState,
+        vgic_handle_mmio,
+        _mmio,
+        "every access, vCPUs 1..8, interrupts 32..1024, INTID 0..1019",
+    ),
 )
 
 
@@ -121,7 +139,7 @@ TABLE: tuple[Transition, ...] = (
         for name, (state, step) in TRANSITIONS.items()
     ),
 )
-PROPERTIES: tuple[Property, ...] = (*HANDLER, *INIT, *HARDWARE)
+PROPERTIES: tuple[Property, ...] = (*HANDLER, *INIT, *MMIO, *HARDWARE)
 
 
 def claims(names: Sequence[str] = ()) -> list[tuple[Transition, Property]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .handler import HANDLER
 from .hardware import HARDWARE
 from .init import INIT
+from .mmio import MMIO
 
 CODE = {
     "in-bounds": "every access is inside its object, for every value that guest, hardware and VMM can produce",
@@ -16,4 +17,4 @@ CODE = {
 }
 """Properties of C, which speak of no state of the model."""
 
-SENTENCES: dict[str, str] = {**{p.id: p.sentence for p in (*HANDLER, *INIT, *HARDWARE)}, **CODE}
+SENTENCES: dict[str, str] = {**{p.id: p.sentence for p in (*HANDLER, *INIT, *MMIO, *HARDWARE)}, **CODE}

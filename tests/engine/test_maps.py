@@ -10,7 +10,7 @@ import z3
 
 from vgicheck.engine.guards import Guards
 from vgicheck.engine.maps import Map, MapOf, join
-from vgicheck.engine.values import Width, fresh, is_symbolic
+from vgicheck.engine.values import Width, and_, bit, fresh, is_symbolic
 
 KEYS = tuple(range(6))
 WORDS = tuple(z3.BitVec(f"k{i}", 8) for i in range(4))
@@ -77,6 +77,10 @@ class Scene:
         map_, model = world.map, dict(world.model)
         for _ in range(count):
             (key, k), (when, holds), value = self.key(), self.condition(), self.value()
+            if self.random.random() < 0.3:
+                map_ = map_.where(lambda key, when=when: and_(when, bit(key[0], 0)), lambda _, value=value: value)
+                model |= {odd: self.number(value) for odd in range(1, 256, 2) if holds}
+                continue
             map_ = map_.set(key, value, when)
             if holds:
                 model[k] = self.number(value)
@@ -144,6 +148,23 @@ def test_plain_maps_stay_plain() -> None:
     assert map_.merged(True, Map.constant(9))[0, 2] == 0
     assert [map_[k] for k in ((0, 1), (1, 1), (0, 2))] == [5, 6, 0]
     assert list(map_.written()) == [(True, (0, 1), 5), (True, (1, 1), 6)]
+
+
+def test_a_rule_writes_many_keys_and_is_asked_about_those_that_are_read() -> None:
+    """`where` writes each key that its condition holds for; a value is made only for a key that is hit and read."""
+    asked: list[int] = []
+
+    def value(key: tuple[int, ...]) -> int:
+        asked.append(key[0])
+        return key[0] + 1
+
+    map_ = Map.constant(0).where(lambda key: key[0] >= 4, value).set(5, 9)
+    assert [map_[k] for k in (3, 4, 5, 6)] == [0, 5, 9, 7]
+    assert asked == [4, 6]
+    deep = Map.constant(0)
+    for n in range(3000):
+        deep = deep.where(lambda key, n=n: key[0] == n, lambda key: key[0])
+    assert deep[0] == 0 and deep[2999] == 2999
 
 
 def test_what_was_written_is_listed_and_can_be_left_out() -> None:

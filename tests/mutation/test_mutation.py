@@ -11,7 +11,7 @@ from model.generation import REFERENCE
 from mutation import c_campaign, model_campaign
 from mutation.c_campaign import Example, prepared
 from mutation.equivalents import EQUIVALENT, HOLES
-from mutation.model_campaign import CODEC, HANDLER, HARDWARE, INIT, Subject, mutated, source
+from mutation.model_campaign import CODEC, HANDLER, HARDWARE, INIT, MMIO, Subject, mutated, source
 from mutation.mutant import Fate, MeaninglessError, Mutant, fate_of, sample, score
 from mutation.python_mutants import mutants
 from proofs.model import PROPERTIES, claims, prove
@@ -68,6 +68,14 @@ KILLERS: dict[str, Edit] = {
     "targets-before-vcpus": Edit(INIT, "irq_spi_cpu.set(i, 0, ", "irq_spi_cpu.set(i, 1, "),
     "vm-init-needs-probe": Edit(INIT, "(not_(s.host_has_vgic), -ENODEV)", "(s.host_has_vgic, -ENODEV)"),
     "vm-maps-only-gicv": Edit(INIT, "guest_pa=ite(done, s.gicv_start,", "guest_pa=ite(done, s.gicv_end,"),
+    "mmio-lanes": Edit(MMIO, "reached = a.covers(byte) if", "reached = a.same_word(byte) if"),
+    "mmio-banked": Edit(MMIO, "and_(a.exists(intid), same((bank, intid), priority_key(a, intid)))", "a.exists(intid)"),
+    "mmio-set-clear": Edit(MMIO, "a.stores_one(ICPENDR, key)", "a.stores_one(ISPENDR, key)"),
+    "mmio-one-byte-one-irq": Edit(MMIO, "a.covers(IPRIORITYR.byte_of(intid))", "a.covers(ITARGETSR.byte_of(intid))"),
+    "mmio-fixed-bits": Edit(MMIO, "stored & 0xF8", "stored & 0xFC"),
+    "mmio-one-target": Edit(MMIO, "candidate = lt(cpu, a.nr_cpus)", "candidate = le(cpu, a.nr_cpus)"),
+    "sgir-filter": Edit(MMIO, "and_(target_filter == 2, target == sender)", "and_(target_filter == 2, others)"),
+    "mmio-write-noticed": Edit(MMIO, "ICENABLER, ISPENDR, ICPENDR]", "ICENABLER, ICPENDR]"),
     "lr-codec": Edit(CODEC, "priority=field_of(word, 27, 23)", "priority=field_of(word, 26, 22)"),
     "elrsr-eisr-exact": Edit(HARDWARE, "LRState.INVALID, or_(lr.hw, not_(lr.eoi)))", "LRState.INVALID)"),
     "misr-exact": Edit(HARDWARE, "hcr.eoicount != 0", "hcr.eoicount == 0"),
@@ -194,4 +202,4 @@ def test_python_mutants() -> None:
 def test_every_subject_is_claimed() -> None:
     """The subjects of the campaigns are transitions of the model."""
     names = {t.name for t, _ in claims()}
-    assert {name for s in (HANDLER, INIT, CODEC, HARDWARE) for name in s.transitions} == names
+    assert {name for s in (HANDLER, INIT, MMIO, CODEC, HARDWARE) for name in s.transitions} == names

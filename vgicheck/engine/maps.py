@@ -43,7 +43,14 @@ class _Write:
     below: _Layer
 
 
-_Layer = _Base | _Cells | _Write
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rule:
+    hit: Callable[[Key], bool]
+    value: Callable[[Key], Any]
+    below: _Layer
+
+
+_Layer = _Base | _Cells | _Write | _Rule
 
 
 class Map(Generic[T]):
@@ -93,12 +100,13 @@ class Map(Generic[T]):
                 if not plain:
                     hits.extend((and_(layer.guard, hit), value) for hit, value in _matches(key, layer.cells))
             else:
-                hit = and_(layer.guard, same(key, layer.key))
-                if hit is True:
-                    result = layer.value
-                    break
+                hit = layer.hit(key) if isinstance(layer, _Rule) else and_(layer.guard, same(key, layer.key))
                 if hit is not False:
-                    hits.append((hit, layer.value))
+                    value = layer.value(key) if isinstance(layer, _Rule) else layer.value
+                    if hit is True:
+                        result = value
+                        break
+                    hits.append((hit, value))
             layer = layer.below
         for condition, value in reversed(hits):
             result = choose(condition, value, result)
@@ -114,6 +122,13 @@ class Map(Generic[T]):
         if isinstance(self._top, _Cells) and self._top.guard is True:
             return self._on(_Cells({**self._top.cells, key: value}, self._top.below))
         return self._on(_Cells({key: value}, self._top))
+
+    def where(self, hit: Callable[[Key], bool], value: Callable[[Key], T]) -> Map[T]:
+        """Return the map that holds `value(key)` at each key for which `hit(key)` holds: many keys written at once.
+
+        Both are asked about a key only when that key is read.
+        """
+        return self._on(_Rule(hit, value, self._top))
 
     def _under(self, guard: bool, key: Key, value: T) -> Map[T]:
         """Return the map with a plain cell written where a guard holds, kept with its neighbours under that guard."""
@@ -135,7 +150,10 @@ class Map(Generic[T]):
         return self._on(_layers(self._top)[0])
 
     def written(self) -> Iterator[tuple[bool, Key, T]]:
-        """Yield what was written on top of the base, as (condition, key, value), in no useful order."""
+        """Yield what was written on top of the base, as (condition, key, value), in no useful order.
+
+        What `where` wrote has no key of its own and is left out.
+        """
         for layer in _layers(self._top):
             if isinstance(layer, _Cells):
                 yield from ((layer.guard, key, value) for key, value in layer.cells.items())
@@ -218,6 +236,9 @@ def _joined_cells(
 def _replayed(onto: Map[T], layer: _Layer, when: bool) -> Map[T]:
     if isinstance(layer, _Write):
         return onto.set(layer.key, layer.value, and_(when, layer.guard))
+    if isinstance(layer, _Rule):
+        hit = layer.hit
+        return onto.where(lambda key: and_(when, hit(key)), layer.value)
     assert isinstance(layer, _Cells)
     when = and_(when, layer.guard)
     if when is not True and len(layer.cells) > FEW:
