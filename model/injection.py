@@ -1,4 +1,6 @@
-"""From devices to the distributor: `kvm_vgic_inject_irq`, `vgic_update_state` and `vgic_kick_vcpus`."""
+"""From devices and the guest to the distributor: `kvm_vgic_inject_irq`, the guest's stores to the registers, and
+`vgic_update_state` and `vgic_kick_vcpus` after them.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,15 @@ from vgicheck.engine.values import and_, iff, ite, lt, not_, or_
 
 from .distributor import NR_PRIVATE_IRQS
 from .generation import Switches
+from .gicd import Access
 from .gich import FIRST_SPECIAL_INTID
-from .machine import Machine, exists, put
+from .machine import Exit, Ghost, Machine, Phase, exists, in_phase, put, runs, thread
+from .mmio import MmioState, vgic_handle_mmio
 from .queueing import deliverable
 from .vm import Vm, bank_of, is_sgi
+
+NR_IRQS = 1024
+"""What GICD_TYPER says of the distributor: all INTIDs that there can be."""
 
 
 def inject(s: Machine, vcpu: int, intid: int, level: bool, domain: Domain, switches: Switches) -> tuple[bool, Machine]:
@@ -101,15 +108,33 @@ def kick_vcpus(s: Machine, switches: Switches) -> Machine:
     return replace(s, thread=thread)
 
 
-def sent_before(old: Vm, new: Vm, ghost_owed: Map[bool], ghost_sent: Map[bool]) -> tuple[Map[bool], Map[bool]]:
-    """Return what is owed after a write of registers: what it latched or sent, less what it took back."""
+def mmio(
+    s: Machine,
+    vcpu: int,
+    offset: int,
+    length: int,
+    data: int,
+    domain: Domain,
+    switches: Switches,
+) -> tuple[bool, Machine]:
+    """`vgic_handle_mmio`: the exit of a store to the distributor is handled, under the lock. Loads change nothing."""
+    waits = and_(runs(s, vcpu), in_phase(s, vcpu, Phase.SYNCED), s.thread.why[vcpu] == Exit.MMIO)
+    guard = and_(waits, not_(s.locked), or_(*(length == n for n in (1, 2, 4))))
+    access = Access(offset, length, True, data)
+    done = vgic_handle_mmio(MmioState(s.vm, vcpu, s.nr_vcpus, NR_IRQS, access, 0, False, False), switches)
+    written = thread(replace(s, vm=done.vm, ghost=_owed_after(s, done.vm)), vcpu, phase=Phase.HOST)
+    updated = kick_vcpus(update_state(written, domain, switches), switches)
+    return guard, ite(done.updates, updated, written)
 
-    def owed(key: tuple[int, ...]) -> bool:
-        now, before = new.irq_state[key], old.irq_state[key]
-        return ite(iff(now, before), ghost_owed[key], now)
 
-    def sgi_owed(key: tuple[int, ...]) -> bool:
-        now, before = new.sgi_sources[key], old.sgi_sources[key]
-        return ite(iff(now, before), ghost_sent[key], now)
+def _owed_after(s: Machine, vm: Vm) -> Ghost:
+    """A store that latches an interrupt or sends an SGI has it owed, one that takes it back does not."""
+    old, owed, sgi_owed = s.vm, s.ghost.owed, s.ghost.sgi_owed
 
-    return Map(owed), Map(sgi_owed)
+    def latched(key: tuple[int, ...]) -> bool:
+        return ite(iff(vm.irq_state[key], old.irq_state[key]), owed[key], vm.irq_state[key])
+
+    def sent(key: tuple[int, ...]) -> bool:
+        return ite(iff(vm.sgi_sources[key], old.sgi_sources[key]), sgi_owed[key], vm.sgi_sources[key])
+
+    return replace(s.ghost, owed=Map(latched), sgi_owed=Map(sent))

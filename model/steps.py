@@ -23,6 +23,9 @@ ARGUMENTS: dict[str, Any] = {
     "source": Annotated[int, Width(3)],
     "why": Annotated[int, Width(2)],
     "level": bool,
+    "offset": Annotated[int, Width(12)],
+    "length": Annotated[int, Width(4)],
+    "data": Annotated[int, Width(32)],
 }
 """What a step may be asked with, by the name of its parameter."""
 
@@ -74,4 +77,5 @@ STEPS: tuple[Step, ...] = (
     _step("irq_lr", interrupt.irq_lr, "cpu l", "cpu", "domain switches"),
     _step("irq_exit", interrupt.irq_exit, "cpu", "cpu", "domain switches"),
     _step("inject", injection.inject, "vcpu intid level", "", "domain switches"),
+    _step("mmio", injection.mmio, "vcpu offset length data", "vcpu", "domain switches"),
 )

@@ -78,6 +78,8 @@ class _Tie:
     ordered: bool
     given: Key
     """Kept because its terms must not die: what they are known by would go to others."""
+    facts: dict[tuple[object, ...], tuple[Key, Any]] = field(default_factory=dict)
+    """What was said of an index, with the index, kept for the same reason."""
 
 
 @dataclass(slots=True)
@@ -111,11 +113,20 @@ class Unbounded:
         """Return what ties each answer to its meaning, at its witness and at the indices that are touched."""
         found: list[Any] = []
         for tie in list(self._ties.values()):
-            found.append(or_(not_(tie.found), and_(self.legal(tie.kind, tie.witness), tie.holds(tie.witness))))
+            if not tie.facts:
+                holds = and_(self.legal(tie.kind, tie.witness), tie.holds(tie.witness))
+                tie.facts[()] = tie.witness, or_(not_(tie.found), holds)
+            found.append(tie.facts[()][1])
             for key in touched(tie.kind):
-                met = and_(tie.found, not_(_below(key, tie.witness))) if tie.ordered else tie.found
-                found.append(or_(not_(and_(self.legal(tie.kind, key), tie.holds(key))), met))
+                label = label_of(key)
+                if label not in tie.facts:
+                    tie.facts[label] = key, self._tied(tie, key)
+                found.append(tie.facts[label][1])
         return found
+
+    def _tied(self, tie: _Tie, key: Key) -> Any:
+        met = and_(tie.found, not_(_below(key, tie.witness))) if tie.ordered else tie.found
+        return or_(not_(and_(self.legal(tie.kind, key), tie.holds(key))), met)
 
     def _tie(self, form: str, site: str, kind: str, holds: Holds, given: Key, ordered: bool = False) -> _Tie:
         label = (form, site, *label_of(given))

@@ -137,8 +137,11 @@ class Assumed:
     def at(self, keys: Iterable[Key]) -> Any:
         """Return what it says of some indices."""
         words = [word for key in keys for word in key]
-        terms = [w if is_symbolic(w) else z3.BitVecVal(w, p.size()) for w, p in zip(words, self.placeholders, strict=True)]
-        return z3.substitute(self.term, *zip(self.placeholders, terms, strict=True)) if words else self.term
+        pairs = [
+            (p, w if is_symbolic(w) else z3.BitVecVal(w, p.size()))
+            for p, w in zip(self.placeholders, words, strict=True)
+        ]
+        return z3.substitute(self.term, *pairs) if pairs else self.term
 
 
 def assumed(indices: Indices, kinds: Kinds, says: Callable[..., Iterable[Any]]) -> list[Assumed]:
