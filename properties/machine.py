@@ -71,11 +71,6 @@ class StepProperty:
 # Words -------------------------------------------------------------------------------------------
 
 
-def holds(lr: ListRegister, intid: int, source: int) -> bool:
-    """A list register is about this interrupt."""
-    return and_(lr.virtual_id == intid, or_(not_(is_sgi(intid)), lr.cpuid == source))
-
-
 def valid(lr: ListRegister) -> bool:
     """A list register is pending, active or both."""
     return lr.state != LRState.INVALID
@@ -287,7 +282,8 @@ def _lr_map_of_irq(s: Machine, domain: Domain, switches: Switches, vcpu: Key, ir
     lr = s.shadow.lr[v, l]
     return [
         Part("a mapped interrupt is in a list register that is in use", and_(canonical(i, source), mapped != LR_EMPTY),
-             and_(lt(mapped, NR_LRS), s.shadow.lr_used[v, l], holds(lr, i, source))),
+             and_(lt(mapped, NR_LRS), s.shadow.lr_used[v, l], lr.virtual_id == i,
+                  or_(not_(is_sgi(i)), not switches.map_by_source, lr.cpuid == source))),
     ]  # fmt: skip
 
 
