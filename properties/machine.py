@@ -110,6 +110,15 @@ def rearmed_soon(s: Machine, v: int, intid: int, switches: Switches) -> bool:
     )
 
 
+def looks_soon(s: Machine, v: int, domain: Domain) -> bool:
+    """The vCPU left the guest with a list register that is not reported empty: its sync will set its oracle bit."""
+    left = in_phase(s, v, Phase.EXITED, Phase.SYNC)
+    return and_(
+        left,
+        domain.exists("looks", "lr", lambda k: and_(lt(k[0], s.nr_lr), not_(s.shadow.elrsr[v, k[0]])), given=(v,)),
+    )
+
+
 # Lemmas ------------------------------------------------------------------------------------------
 
 
@@ -337,7 +346,7 @@ def _level_not_lost(s: Machine, domain: Domain, switches: Switches, vcpu: Key, i
         return and_(there, or_(valid(lr), lr.eoi))
 
     in_service = domain.exists("held", "slot", held, given=(v,))
-    seen = or_(s.vm.pending_on_cpu[v], in_service, rearmed_soon(s, v, i, switches))
+    seen = or_(s.vm.pending_on_cpu[v], in_service, rearmed_soon(s, v, i, switches), looks_soon(s, v, domain))
     return [Part("its target is about to look at it", waits, seen)]
 
 
@@ -345,7 +354,7 @@ def _oracle_sound(s: Machine, domain: Domain, switches: Switches, vcpu: Key, irq
     (v,), (i, source) = vcpu, irq
     waits = and_(canonical(i, source), exists(s, v), deliverable(s.vm, v, i, source, switches))
     return [Part("a vCPU that something waits for has its oracle bit set", waits,
-                 or_(s.vm.pending_on_cpu[v], rearmed_soon(s, v, i, switches)))]  # fmt: skip
+                 or_(s.vm.pending_on_cpu[v], rearmed_soon(s, v, i, switches), looks_soon(s, v, domain)))]  # fmt: skip
 
 
 def _nobody_sleeps(s: Machine, domain: Domain, switches: Switches, vcpu: Key, irq: Key, lr: Key) -> Sequence[Part]:
