@@ -18,7 +18,7 @@ from properties.machine import INVARIANTS, LEMMAS, STEP_PROPERTIES, Invariant, S
 from properties.property import Part
 from vgicheck.engine.induction import Assumed, Context, Indices, assumed, negated
 from vgicheck.engine.maps import Key
-from vgicheck.engine.values import and_, fresh, implies, is_symbolic, le, lt, not_, or_
+from vgicheck.engine.values import and_, fresh, implies, is_symbolic, le, lt, or_
 
 OLD = "old"
 BANKED = ("vm.irq_enabled", "vm.irq_cfg", "vm.irq_line", "vm.irq_state", "vm.irq_active", "vm.irq_priority",
@@ -66,14 +66,24 @@ INDICES = Indices(
 class Goal:
     """That a step breaks an invariant or a property of steps.
 
-    `assertions` hold together exactly where it does; there are none where the step leaves what is claimed as it was.
-    `parts` are its sentences with what they come to after the step.
+    `parts` are the sentences that the step may break, with what they come to after it; `asked` gives the assertions
+    that hold together exactly where one of some parts fails.
     """
 
     claim: Invariant | StepProperty
     step: str
     parts: Sequence[Part]
-    assertions: Sequence[Any]
+    asked: Callable[[Sequence[Part]], Sequence[Any]]
+
+    @property
+    def assertions(self) -> Sequence[Any]:
+        """What holds together exactly where the step breaks the claim; nothing where it plainly cannot."""
+        return self.asked(self.parts)
+
+    @property
+    def premises(self) -> Sequence[Any]:
+        """What holds together exactly where something is claimed at all."""
+        return self.asked([Part(p.sentence, p.premise, False) for p in self.parts])
 
 
 START = "start"
@@ -115,7 +125,7 @@ class Induction:
         for invariant in INDUCTIVE:
             at = INDICES.arbitrary(invariant.kinds)
             parts = invariant.formula(state, domain, self.switches, *at)
-            yield self._goal(invariant, START, parts, context, at)
+            yield self._goal(invariant, START, self._kept(invariant, parts), context, at)
 
     def always(self) -> Iterator[Goal]:
         """Yield the goals of what follows from the rest in any one state."""
@@ -132,23 +142,29 @@ class Induction:
         guard, new = step.run(self._old, arguments, domain, self.switches)
         given = list(_given(step, arguments))
         context = Context(INDICES, f"{OLD}.", [guard], given, (domain, self._domain), self._assumed)
-        yield Goal(POSSIBLE, step.name, (Part(POSSIBLE.sentence, True, not_(guard)),), context.question(True, (), ()))
+        yield self._goal(POSSIBLE, step.name, [Part(POSSIBLE.sentence, True, False)], context, ())
         for invariant in INDUCTIVE:
             at = INDICES.arbitrary(invariant.kinds)
             now = invariant.formula(new, domain, self.switches, *at)
             then = invariant.formula(self._old, domain, self.switches, *at)
-            changed = [p for p, q in zip(now, then, strict=True) if not (self._believed(invariant, q) and _alike(p, q))]
-            yield self._goal(invariant, step.name, changed, context, at)
+            changed = [p for p, q in zip(now, then, strict=True) if not _alike(p, q)]
+            yield self._goal(invariant, step.name, self._kept(invariant, changed), context, at)
         for prop in STEP_PROPERTIES:
             at = INDICES.arbitrary(prop.kinds)
             parts = prop.formula(self._old, new, domain, self.switches, *at)
             yield self._goal(prop, step.name, parts, context, at)
 
+    def _kept(self, invariant: Invariant, parts: Sequence[Part]) -> list[Part]:
+        return [part for part in parts if self._believed(invariant, part)]
+
     def _goal(
         self, claim: Invariant | StepProperty, step: str, parts: Sequence[Part], context: Context, at: Sequence[Key]
     ) -> Goal:
-        goal = negated((p.premise, p.conclusion) for p in parts)
-        return Goal(claim, step, parts, () if goal is False else context.question(goal, claim.kinds, at))
+        def asked(some: Sequence[Part]) -> Sequence[Any]:
+            goal = negated((p.premise, p.conclusion) for p in some)
+            return () if goal is False else context.question(goal, claim.kinds, at)
+
+        return Goal(claim, step, parts, asked)
 
 
 def _given(step: Step, arguments: Sequence[Any]) -> Iterator[tuple[str, Key]]:
