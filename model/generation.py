@@ -71,7 +71,7 @@ class Switches:
     irq_locks: bool
     """The maintenance handler takes the distributor's lock."""
     irq_rearms: bool
-    """The maintenance handler has its own vCPU look at a line again that is still high."""
+    """What processes EISR, handler or sync, has its own vCPU look at a line again that is still high."""
     exit_turns_off: bool
     """The world switch turns GICH_HCR off when the guest is left."""
     entry_rechecks: bool
@@ -113,6 +113,7 @@ V3_9 = replace(
     OCTOBER_2012,
     queue_clears_cached=True,
     inject_skips_active=True,
+    irq_rearms=True,
     lr_count_six_bits=True,
     sync_processes_eisr=True,
     exit_turns_off=True,

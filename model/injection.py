@@ -17,7 +17,7 @@ from .gich import FIRST_SPECIAL_INTID
 from .machine import Exit, Ghost, Machine, Phase, exists, in_phase, put, runs, thread
 from .mmio import MmioState, vgic_handle_mmio
 from .queueing import deliverable
-from .vm import Vm, bank_of, is_sgi
+from .vm import Vm, bank_of, is_sgi, pending
 
 NR_IRQS = 1024
 """What GICD_TYPER says of the distributor: all INTIDs that there can be."""
@@ -37,6 +37,8 @@ def inject(s: Machine, vcpu: int, intid: int, level: bool, domain: Domain, switc
     new = replace(s, vm=put(s.vm, key, irq_line=level), ghost=ghost)
     if switches.line_apart:
         new = replace(new, vm=put(new.vm, key, rises, irq_state=True))
+        if not switches.flush_reads_state:
+            return guard, kick_vcpus(update_state(new, domain, switches), switches)
         wanted = deliverable(new.vm, target, intid, 0, switches)
         new = replace(new, vm=put(new.vm, target, wanted, pending_on_cpu=True))
         return guard, kick_vcpus(new, switches)
@@ -75,7 +77,7 @@ def update_state(s: Machine, domain: Domain, switches: Switches) -> Machine:
             return domain.exists("waits", "irq", lambda k: deliverable(s.vm, w, k[0], k[1], switches), given=(w,))
 
         return replace(s, vm=_with_oracle(s.vm, waits))
-    cached = Map(lambda key: _computed(s.vm, *key))
+    cached = Map(lambda key: _computed(s.vm, *key, switches))
 
     def has_cached(key: tuple[int, ...]) -> bool:
         (w,) = key
@@ -92,11 +94,11 @@ def _with_oracle(vm: Vm, waits: object) -> Vm:
     return replace(vm, pending_on_cpu=Map(lambda key: or_(old[key], waits(key))))  # type: ignore[operator]
 
 
-def _computed(vm: Vm, vcpu: int, intid: int) -> bool:
+def _computed(vm: Vm, vcpu: int, intid: int, switches: Switches) -> bool:
     """`compute_pending_for_cpu`, for one interrupt."""
     key = bank_of(vcpu, intid)
     mine = or_(lt(intid, NR_PRIVATE_IRQS), vm.irq_spi_target[vcpu, intid])
-    return and_(vm.irq_state[key], vm.irq_enabled[key], mine)
+    return and_(pending(vm, key, switches), vm.irq_enabled[key], mine)
 
 
 def kick_vcpus(s: Machine, switches: Switches) -> Machine:

@@ -16,8 +16,7 @@ from .distributor import Distributor, VgicCpu
 from .generation import Switches
 from .handler import HandlerState, finish, flagged, process_lr
 from .machine import Irq, Machine, Phase, in_phase, locked_by, put, registers, unlock
-from .runloop import maintenance_line
-from .vm import bank_of
+from .runloop import maintenance_line, rearmed
 
 
 def irq_enter(s: Machine, cpu: int, domain: Domain, switches: Switches) -> tuple[bool, Machine]:
@@ -53,15 +52,8 @@ def irq_lr(s: Machine, cpu: int, l: int, domain: Domain, switches: Switches) -> 
     guard = and_(s.cpu.irq[cpu] == Irq.RUN, left((l,)), not_(earlier))
     new = _written_back(s, cpu, process_lr(seen, l, True, switches))
     if switches.irq_rearms:
-        new = _rearmed(new, s.cpu.running[cpu], s.shadow.lr[s.cpu.running[cpu], l].virtual_id)
+        new = rearmed(new, s.cpu.running[cpu], s.shadow.lr[s.cpu.running[cpu], l].virtual_id)
     return guard, replace(new, cpu=put(new.cpu, cpu, irq_lr=widened(l, 7) + 1))
-
-
-def _rearmed(s: Machine, vcpu: int, intid: int) -> Machine:
-    """November 2012: the line is looked at again, for the vCPU that ended the interrupt."""
-    high = s.vm.irq_state[bank_of(vcpu, intid)]
-    shadow = put(s.shadow, (vcpu, intid), cached=high)
-    return replace(s, shadow=shadow, vm=put(s.vm, vcpu, high, pending_on_cpu=True))
 
 
 def irq_exit(s: Machine, cpu: int, domain: Domain, switches: Switches) -> tuple[bool, Machine]:

@@ -237,6 +237,8 @@ def sync_lr(s: Machine, vcpu: int, l: int, domain: Domain, switches: Switches) -
         unseen = and_(s.shadow.eisr[vcpu, l], lr.eoi)
         new = replace(new, vm=put(new.vm, key, unseen, irq_active=False))
         new = replace(new, shadow=put(new.shadow, (vcpu, l), lr=replace(lr, eoi=False), elrsr=True))
+        if switches.irq_rearms:
+            new = rearmed(new, vcpu, lr.virtual_id, unseen)
     mapping = lr_key(vcpu, lr.virtual_id, lr.cpuid, switches.map_by_source)
     new = replace(new, shadow=put(put(new.shadow, (vcpu, l), lr_used=False), mapping, lr_map=LR_EMPTY))
     mine = and_(new.ghost.owned[key], new.ghost.owner[key] == vcpu)
@@ -244,6 +246,13 @@ def sync_lr(s: Machine, vcpu: int, l: int, domain: Domain, switches: Switches) -
     if switches.sync_rearms:
         new = _looked_at_again(new, vcpu, lr.virtual_id, switches)
     return guard, thread(new, vcpu, cursor=widened(l, 13) + 1)
+
+
+def rearmed(s: Machine, vcpu: int, intid: int, when: bool = True) -> Machine:
+    """November 2012 and later: the vCPU that ended an interrupt looks at its line again, whether it is the target."""
+    high = s.vm.irq_state[bank_of(vcpu, intid)]
+    shadow = put(s.shadow, (vcpu, intid), when, cached=high)
+    return replace(s, shadow=shadow, vm=put(s.vm, vcpu, and_(when, high), pending_on_cpu=True))
 
 
 def _looked_at_again(s: Machine, vcpu: int, intid: int, switches: Switches) -> Machine:
