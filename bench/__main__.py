@@ -1,4 +1,4 @@
-"""`python -m bench [--mutation]`: measure, and print a plain table."""
+"""`python -m bench [--mutation] [explorer]`: measure, and print a plain table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Iterable
 
-from . import measure
+from . import explorer, measure
 
 
 def table(title: str, rows: Iterable[measure.Row]) -> None:
@@ -21,9 +21,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description="Measure what the figures in the notes say.")
     parser.add_argument("--mutation", action="store_true", help="run the mutation campaigns as well, which takes long")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at once, for the campaigns")
+    parser.add_argument("only", nargs="?", choices=["explorer"], help="measure this alone")
     options = parser.parse_args()
-    patch = measure.subject()
     table("machine", measure.machine())
+    if options.only is None:
+        review(options)
+    table("the explorer, every state of the race machine", explorer.exhaustive())
+    table("the explorer, the first shortest run to a lost interrupt", explorer.hunts())
+
+
+def review(options: argparse.Namespace) -> None:
+    """Measure what a review does, and how well its parts are tested."""
+    patch = measure.subject()
     table("a whole review, cold, median of 3", measure.whole_review(patch))
     table("the handler's functional proof, 64 list registers", measure.handler_proof(patch))
     table("eoi-clears-active encoded directly, 1,024 interrupts, 64 list registers", measure.direct_proof())
