@@ -1,0 +1,110 @@
+"""How the steps of a run are told: in the words of the kernel list, each in the column of whoever makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from model.gicd import CTLR, PER_IRQ, SGIR
+from model.machine import Exit, Machine
+
+from .instances import Made
+
+Told = tuple[str, str]
+"""The column and the line of a step."""
+REGISTERS = dict(
+    zip(
+        PER_IRQ,
+        ("IGROUPR", "ISENABLER", "ICENABLER", "ISPENDR", "ICPENDR", "ISACTIVER", "ICACTIVER", "IPRIORITYR",
+         "ITARGETSR", "ICFGR"),
+        strict=True,
+    )
+)  # fmt: skip
+
+
+def told(made: Made, before: Machine, after: Machine) -> Told:
+    """Return whose step it is, and what it does, given the plain machines around it."""
+    name, arguments = made
+    if name == "inject":
+        vcpu, intid, level = arguments
+        return "device", f"line of {intid} {'rises' if level else 'falls'}: kvm_vgic_inject_irq()"
+    if name.startswith("irq_"):
+        cpu = arguments[0]
+        vcpu = f" (vcpu{before.cpu.running[cpu]})" if before.cpu.busy[cpu] else ""
+        return f"CPU{cpu}", f"{_IRQ[name]}{vcpu if name == 'irq_enter' else ''}{_of_lr(name, arguments, before)}"
+    return f"vcpu{arguments[0]}", _THREAD[name](arguments, before, after)
+
+
+def _of_lr(name: str, arguments: tuple[Any, ...], before: Machine) -> str:
+    if name != "irq_lr":
+        return ""
+    cpu, l = arguments
+    return f"{before.shadow.lr[before.cpu.running[cpu], l].virtual_id} (LR{l})"
+
+
+_IRQ = {
+    "irq_enter": "vgic_maintenance_handler()",
+    "irq_lock": "  gets the lock",
+    "irq_lr": "  clears the active bit of ",
+    "irq_exit": "  returns",
+}
+
+
+def _lr(arguments: tuple[Any, ...], before: Machine) -> str:
+    vcpu, l = arguments
+    return f"{before.cpu.lr[before.thread.cpu[vcpu], l].virtual_id} (LR{l})"
+
+
+def _queued(arguments: tuple[Any, ...], before: Machine, after: Machine) -> str:
+    vcpu, intid, source = arguments
+    missed = after.thread.overflow[vcpu] and after.ghost.missed[vcpu] == intid << 3 | source
+    what = f"SGI {intid} of vcpu{source}" if intid < 16 else f"{intid}"
+    if missed:
+        return f"  no list register for {what}"
+    return f"  vgic_queue_irq(): {what}"
+
+
+def _left(arguments: tuple[Any, ...], before: Machine, after: Machine) -> str:
+    return {Exit.IRQ: "exit: an interrupt", Exit.WFI: "exit: WFI", Exit.MMIO: "exit: a store to the distributor"}[
+        Exit(arguments[1])
+    ]
+
+
+def _stored(arguments: tuple[Any, ...], before: Machine, after: Machine) -> str:
+    _, offset, length, data = arguments
+    return f"vgic_handle_mmio(): {register(offset)} = {data:#x}" + (f", {length} bytes" if length != 4 else "")
+
+
+def register(offset: int) -> str:
+    """Return the name of the register of the distributor at an offset."""
+    if offset == CTLR:
+        return "GICD_CTLR"
+    if offset == SGIR:
+        return "GICD_SGIR"
+    for registers, name in REGISTERS.items():
+        if registers.holds(offset):
+            return f"GICD_{name}+{offset - registers.base:#x}"
+    return f"GICD+{offset:#x}"
+
+
+_THREAD: dict[str, Callable[[tuple[Any, ...], Machine, Machine], str]] = {
+    "vcpu_load": lambda a, b, c: f"vcpu_load() on CPU{a[1]}",
+    "vcpu_put": lambda a, b, c: "vcpu_put()",
+    "flush_begin": lambda a, b, c: "__kvm_vgic_sync_to_cpu(), takes the lock",
+    "flush_irq": _queued,
+    "flush_end": lambda a, b, c: "  " + ("sets UIE" if c.shadow.hcr[a[0]].uie else "clears its oracle bit"),
+    "enter": lambda a, b, c: "enters the guest",
+    "turn_back": lambda a, b, c: "does not enter: signal or request",
+    "acknowledge": lambda a, b, c: f"guest acknowledges {_lr(a, b)}",
+    "end_of_interrupt": lambda a, b, c: f"guest EOIs {_lr(a, b)}",
+    "wrong_end": lambda a, b, c: "guest EOIs what is not active",
+    "leave": _left,
+    "kick_arrives": lambda a, b, c: "kick arrives" + (", exit" if b.thread.phase[a[0]] == 3 else ""),
+    "sync_begin": lambda a, b, c: "__kvm_vgic_sync_from_cpu()",
+    "sync_lr": lambda a, b, c: f"  LR{a[1]} is free, {b.shadow.lr[a[0], a[1]].virtual_id} no more mapped",
+    "sync_end": lambda a, b, c: "  " + ("oracle bit set" if c.vm.pending_on_cpu[a[0]] else "oracle bit clear"),
+    "resume": lambda a, b, c: "goes on",
+    "block": lambda a, b, c: "kvm_vcpu_block()" + (": sleeps" if c.thread.phase[a[0]] == 7 else ": does not sleep"),
+    "mmio": _stored,
+}
+"""What a step of a vCPU's thread does: of its arguments and the machines before and after."""
