@@ -1,0 +1,131 @@
+"""Which solvers are asked, for how long, and what is remembered of their answers.
+
+A question is known by its SMT-LIB text.  An answer that the cache has is not asked for again; a new one is kept as
+soon as a solver has said `sat` or `unsat`, so that a run that is killed loses only the question that it was at.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import z3
+
+from .cache import Cache, digest_of, version
+from .solve import QUICK, Answer, ask, second_opinion, smtlib
+from .values import is_symbolic
+from .verdict import Query
+
+FAMILIES = ("z3", "bitwuzla", "cvc5")
+"""Solvers that share no code, in the order in which their answers are looked for."""
+SECOND = {"z3": "bitwuzla", "bitwuzla": "cvc5", "cvc5": "bitwuzla"}
+"""Who confirms whose answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with its answer.
+
+    `model` comes with a `sat` that was not remembered; `reason` says why there is no answer.
+    """
+
+    query: Query
+    seconds: float = 0.0
+    model: Any = None
+    reason: str = ""
+
+    @property
+    def result(self) -> str:
+        """`sat`, `unsat` or `unknown`."""
+        return self.query.answer
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """How questions are asked: `timeout` is the limit of one question, in seconds.
+
+    With `two`, what a proof rests on counts only where a second solver, of another family, says the same of the
+    question's text.  With `keep`, questions carry their text.
+    """
+
+    timeout: float
+    two: bool = False
+    cache: Cache | None = None
+    keep: bool = False
+
+    def impossible(self, name: str, goal: Any, assumptions: Sequence[Any], split: Any = None) -> Asked:
+        """Ask whether a goal can hold, hoping for `unsat`; `split` is as for `solve.ask`.
+
+        It is asked first with no assumption at all: most goals cannot hold without, and say so sooner.
+        """
+        alone, whole = smtlib([goal]), smtlib([goal, *assumptions])
+        known = self._known(name, alone)
+        if known is None or known.result != "unsat":
+            known = self._known(name, whole)
+        if known is None:
+            quick = ask([z3.simplify(goal)] if is_symbolic(goal) else [goal], self.timeout, effort=QUICK)
+            if quick.result == "unsat":
+                known = self._answered(name, alone, quick)
+            else:
+                known = self._answered(name, whole, ask([goal, *assumptions], self.timeout, split), quick.seconds)
+        text = alone if known.query.digest == digest_of(alone) else whole
+        return self._confirmed(known, text) if known.result == "unsat" else known
+
+    def possible(self, name: str, assertions: Sequence[Any]) -> Asked:
+        """Ask whether assertions hold together, hoping for `sat`."""
+        text = smtlib(assertions)
+        known = self._known(name, text) or self._answered(name, text, ask(assertions, self.timeout))
+        return self._confirmed(known, text) if known.result == "sat" else known
+
+    def _known(self, name: str, text: str) -> Asked | None:
+        if self.cache is None:
+            return None
+        digest = digest_of(text)
+        for solver in FAMILIES:
+            answer = self.cache.answer(solver, digest)
+            if answer is not None:
+                return Asked(Query(name, digest, answer, (solver,), cached=True, smtlib=text if self.keep else ""))
+        return None
+
+    def _answered(self, name: str, text: str, answer: Answer, before: float = 0.0) -> Asked:
+        if self.cache is not None:
+            self.cache.keep_answer(answer.solver, text, answer.result)
+        query = Query(name, digest_of(text), answer.result, (answer.solver,), smtlib=text if self.keep else "")
+        reason = f"no answer within {self.timeout:g} s ({answer.reason})" if answer.result == "unknown" else ""
+        return Asked(query, before + answer.seconds, answer.model, reason)
+
+    def _confirmed(self, asked: Asked, text: str) -> Asked:
+        """Ask a solver of another family as well, where two are wanted; what it does not confirm is not known."""
+        if not self.two:
+            return asked
+        query, (first,) = asked.query, asked.query.solvers
+        second = SECOND[first]
+        start = time.perf_counter()
+        known = self.cache.answer(second, query.digest) if self.cache is not None else None
+        answer = known or self._second(second, text)
+        if answer == query.answer:
+            reason = ""
+        elif answer in ("sat", "unsat"):
+            reason = f"{first} says {query.answer} and {second} says {answer}"
+        else:
+            reason = f"{first} says {query.answer} and {second} {answer}"
+        confirmed = Query(
+            query.name,
+            query.digest,
+            "unknown" if reason else query.answer,
+            (first, second),
+            query.cached and known is not None,
+            query.smtlib,
+        )
+        return Asked(confirmed, asked.seconds + time.perf_counter() - start, asked.model, reason)
+
+    def _second(self, solver: str, text: str) -> str:
+        """Return another solver's answer, or what keeps it from one."""
+        if not version(solver):
+            return "is not installed"
+        answer = second_opinion(solver, text, self.timeout)
+        if self.cache is not None:
+            self.cache.keep_answer(solver, text, answer)
+        return f"has no answer within {self.timeout:g} s" if answer == "unknown" else answer
