@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import z3
 
-from .cache import Cache, digest_of, version
-from .solve import QUICK, Answer, ask, second_opinion, smtlib
+from .cache import FINAL, Cache, digest_of, version
+from .solve import FAMILIES, QUICK, Answer, ask, second_opinion, smtlib
 from .values import is_symbolic
 from .verdict import Query
 
-FAMILIES = ("z3", "bitwuzla", "cvc5")
-"""Solvers that share no code, in the order in which their answers are looked for."""
-SECOND = {"z3": "bitwuzla", "bitwuzla": "cvc5", "cvc5": "bitwuzla"}
-"""Who confirms whose answers."""
+OTHERS = {"z3": ("bitwuzla", "cvc5"), "bitwuzla": ("z3", "cvc5"), "cvc5": ("bitwuzla", "z3")}
+"""Who confirms whose answers, in the order in which they are asked. cvc5 is of use where it is installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,25 +99,21 @@ class Portfolio:
         if not self.two:
             return asked
         query, (first,) = asked.query, asked.query.solvers
-        second = SECOND[first]
         start = time.perf_counter()
-        known = self.cache.answer(second, query.digest) if self.cache is not None else None
-        answer = known or self._second(second, text)
-        if answer == query.answer:
-            reason = ""
-        elif answer in ("sat", "unsat"):
-            reason = f"{first} says {query.answer} and {second} says {answer}"
-        else:
-            reason = f"{first} says {query.answer} and {second} {answer}"
-        confirmed = Query(
-            query.name,
-            query.digest,
-            "unknown" if reason else query.answer,
-            (first, second),
-            query.cached and known is not None,
-            query.smtlib,
-        )
-        return Asked(confirmed, asked.seconds + time.perf_counter() - start, asked.model, reason)
+        why = []
+        for second in OTHERS[first]:
+            known = self.cache.answer(second, query.digest) if self.cache is not None else None
+            answer = known or self._second(second, text)
+            if answer == query.answer:
+                cached = query.cached and known is not None
+                query = replace(query, solvers=(first, second), cached=cached)
+                return replace(asked, query=query, seconds=asked.seconds + time.perf_counter() - start)
+            why.append(f"{second} says {answer}" if answer in FINAL else f"{second} {answer}")
+            if answer in FINAL:
+                break
+        reason = f"{first} says {query.answer} and {', '.join(why)}"
+        query = replace(query, answer="unknown", solvers=(first,))
+        return Asked(query, asked.seconds + time.perf_counter() - start, asked.model, reason)
 
     def _second(self, solver: str, text: str) -> str:
         """Return another solver's answer, or what keeps it from one."""

@@ -134,20 +134,28 @@ def smtlib(assertions: Sequence[Any]) -> str:
     return "(set-logic QF_UFBV)\n" + str(solver.to_smt2())
 
 
-SECOND_SOLVERS = ("bitwuzla", "cvc5")
-"""Solvers of other families; cvc5 is needed by the tests only."""
+FAMILIES = ("z3", "bitwuzla", "cvc5")
+"""Solvers that share no code."""
 
 
 def second_opinion(name: str, text: str, timeout: float) -> str:
-    """Ask another solver the same question from its text: `sat`, `unsat`, `unknown`, or why it could not be asked."""
-    if name not in SECOND_SOLVERS:
-        raise ValueError(f"no solver called {name}; there are {', '.join(SECOND_SOLVERS)}")
+    """Ask a solver the same question from its text: `sat`, `unsat`, `unknown`, or why it could not be asked."""
+    if name not in FAMILIES:
+        raise ValueError(f"no solver called {name}; there are {', '.join(FAMILIES)}")
     try:
-        return _bitwuzla(text, timeout) if name == "bitwuzla" else _cvc5(text, timeout)
+        return {"z3": _z3, "bitwuzla": _bitwuzla, "cvc5": _cvc5}[name](text, timeout)
     except MemoryError:
         raise
     except Exception as error:  # each solver has exceptions of its own
         return f"could not be asked: {' '.join(str(error).split())}"
+
+
+def _z3(text: str, timeout: float) -> str:
+    context = z3.Context()
+    solver = z3.Solver(ctx=context)
+    solver.set("timeout", max(1, int(timeout * 1000)))
+    solver.add(z3.parse_smt2_string(text, ctx=context))
+    return _checked(solver)[0]
 
 
 def _bitwuzla(text: str, timeout: float) -> str:
