@@ -15,8 +15,8 @@ from proofs.obligations import SWITCHES
 from properties.property import At, Property
 from vgicheck.c.judge import differences
 from vgicheck.engine.maps import Map, MapOf
-from vgicheck.engine.values import and_, fresh, lt, not_
 from vgicheck.engine.portfolio import Portfolio
+from vgicheck.engine.values import and_, fresh, lt, not_
 from vgicheck.engine.verdict import Obligation, Run, Verdict
 
 PORTFOLIO = Portfolio(120.0)

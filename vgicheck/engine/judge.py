@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import z3
 
-from .portfolio import Asked, Portfolio
+from .portfolio import Asked, Inquiry, Portfolio
 from .values import and_, is_symbolic, not_
 from .verdict import Query, Verdict
 
@@ -60,12 +60,12 @@ class Witnesses:
 
     known: list[Asked] = field(default_factory=list)
 
-    def find(self, premise: Any, assumptions: Sequence[Any], portfolio: Portfolio) -> Asked:
+    def find(self, premise: Any, assumptions: Sequence[Any], inquiry: Inquiry) -> Asked:
         """Return the question whose answer shows that some state meets the assumptions and a premise, or may not."""
         for asked in self.known:
             if premise is True or (asked.model is not None and _meets(asked.model, premise)):
                 return replace(asked, seconds=0.0)
-        asked = portfolio.possible(f"witness-{len(self.known)}", [premise, *assumptions])
+        asked = inquiry.possible(f"witness-{len(self.known)}", [premise, *assumptions])
         if asked.result == "sat":
             self.known.append(asked)
         return asked
@@ -91,9 +91,10 @@ def judge(
         return Finding(Verdict.VACUOUS, 0.0, reason="nothing is claimed")
     seconds, unknown = 0.0, ""
     queries: dict[Query, None] = {}
+    inquiry = Inquiry(portfolio)
     for number, part in enumerate(parts):
         goal = and_(part.premise, not_(part.conclusion))
-        asked = portfolio.impossible(f"{number}", goal, assumptions, split)
+        asked = inquiry.impossible(f"{number}", goal, assumptions, split)
         seconds += asked.seconds
         queries[asked.query] = None
         if asked.result == "sat":
@@ -107,7 +108,7 @@ def judge(
         return Finding(Verdict.UNKNOWN, seconds, reason=unknown, queries=tuple(queries))
     witnesses = witnesses or Witnesses()
     for part in parts:
-        asked = witnesses.find(part.premise, assumptions, portfolio)
+        asked = witnesses.find(part.premise, assumptions, inquiry)
         seconds += asked.seconds
         queries[asked.query] = None
         if asked.result == "unsat":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import z3
@@ -53,56 +53,74 @@ class Portfolio:
     cache: Cache | None = None
     keep: bool = False
 
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """The questions of one obligation, asked of a portfolio. Their texts depend on them and their order alone."""
+
+    portfolio: Portfolio
+    _context: Any = field(default_factory=z3.Context)
+
     def impossible(self, name: str, goal: Any, assumptions: Sequence[Any], split: Any = None) -> Asked:
         """Ask whether a goal can hold, hoping for `unsat`; `split` is as for `solve.ask`.
 
         It is asked first with no assumption at all: most goals cannot hold without, and say so sooner.
         """
-        alone, whole = smtlib([goal]), smtlib([goal, *assumptions])
+        alone, whole = self._text([goal]), self._text([goal, *assumptions])
+        timeout = self.portfolio.timeout
         known = self._known(name, alone)
         if known is None or known.result != "unsat":
             known = self._known(name, whole)
         if known is None:
-            quick = ask([z3.simplify(goal)] if is_symbolic(goal) else [goal], self.timeout, effort=QUICK)
+            quick = ask([z3.simplify(goal)] if is_symbolic(goal) else [goal], timeout, effort=QUICK)
             if quick.result == "unsat":
                 known = self._answered(name, alone, quick)
             else:
-                known = self._answered(name, whole, ask([goal, *assumptions], self.timeout, split), quick.seconds)
+                known = self._answered(name, whole, ask([goal, *assumptions], timeout, split), quick.seconds)
         text = alone if known.query.digest == digest_of(alone) else whole
         return self._confirmed(known, text) if known.result == "unsat" else known
 
     def possible(self, name: str, assertions: Sequence[Any]) -> Asked:
         """Ask whether assertions hold together, hoping for `sat`."""
-        text = smtlib(assertions)
-        known = self._known(name, text) or self._answered(name, text, ask(assertions, self.timeout))
+        text = self._text(assertions)
+        known = self._known(name, text) or self._answered(name, text, ask(assertions, self.portfolio.timeout))
         return self._confirmed(known, text) if known.result == "sat" else known
 
+    def _text(self, assertions: Sequence[Any]) -> str:
+        return smtlib(assertions, self._context)
+
     def _known(self, name: str, text: str) -> Asked | None:
-        if self.cache is None:
+        if self.portfolio.cache is None:
             return None
         digest = digest_of(text)
         for solver in FAMILIES:
-            answer = self.cache.answer(solver, digest)
+            answer = self.portfolio.cache.answer(solver, digest)
             if answer is not None:
-                return Asked(Query(name, digest, answer, (solver,), cached=True, smtlib=text if self.keep else ""))
+                return Asked(
+                    Query(name, digest, answer, (solver,), cached=True, smtlib=text if self.portfolio.keep else "")
+                )
         return None
 
     def _answered(self, name: str, text: str, answer: Answer, before: float = 0.0) -> Asked:
-        if self.cache is not None:
-            self.cache.keep_answer(answer.solver, text, answer.result)
-        query = Query(name, digest_of(text), answer.result, (answer.solver,), smtlib=text if self.keep else "")
-        reason = f"no answer within {self.timeout:g} s ({answer.reason})" if answer.result == "unknown" else ""
+        if self.portfolio.cache is not None:
+            self.portfolio.cache.keep_answer(answer.solver, text, answer.result)
+        query = Query(
+            name, digest_of(text), answer.result, (answer.solver,), smtlib=text if self.portfolio.keep else ""
+        )
+        reason = (
+            f"no answer within {self.portfolio.timeout:g} s ({answer.reason})" if answer.result == "unknown" else ""
+        )
         return Asked(query, before + answer.seconds, answer.model, reason)
 
     def _confirmed(self, asked: Asked, text: str) -> Asked:
         """Ask a solver of another family as well, where two are wanted; what it does not confirm is not known."""
-        if not self.two:
+        if not self.portfolio.two:
             return asked
         query, (first,) = asked.query, asked.query.solvers
         start = time.perf_counter()
         why = []
         for second in OTHERS[first]:
-            known = self.cache.answer(second, query.digest) if self.cache is not None else None
+            known = self.portfolio.cache.answer(second, query.digest) if self.portfolio.cache is not None else None
             answer = known or self._second(second, text)
             if answer == query.answer:
                 cached = query.cached and known is not None
@@ -119,7 +137,7 @@ class Portfolio:
         """Return another solver's answer, or what keeps it from one."""
         if not version(solver):
             return "is not installed"
-        answer = second_opinion(solver, text, self.timeout)
-        if self.cache is not None:
-            self.cache.keep_answer(solver, text, answer)
-        return f"has no answer within {self.timeout:g} s" if answer == "unknown" else answer
+        answer = second_opinion(solver, text, self.portfolio.timeout)
+        if self.portfolio.cache is not None:
+            self.portfolio.cache.keep_answer(solver, text, answer)
+        return f"has no answer within {self.portfolio.timeout:g} s" if answer == "unknown" else answer

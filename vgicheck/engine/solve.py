@@ -127,10 +127,15 @@ class Feasibility:
         return self._known[key][1]
 
 
-def smtlib(assertions: Sequence[Any]) -> str:
-    """Return the question as SMT-LIB 2 text."""
-    solver = z3.Solver()
-    solver.add(*_facts(assertions))
+def smtlib(assertions: Sequence[Any], context: Any = None) -> str:
+    """Return the question as SMT-LIB 2 text.
+
+    How Z3 writes a term depends on what else its context holds.  In a fresh context, in which the same questions are
+    written in the same order, the text of each is the same on every run.
+    """
+    solver = z3.Solver(ctx=context)
+    facts = _facts(assertions)
+    solver.add(*(facts if context is None else (fact.translate(context) for fact in facts)))
     return "(set-logic QF_UFBV)\n" + str(solver.to_smt2())
 
 
