@@ -27,6 +27,7 @@ from properties.handler import HANDLER
 from properties.property import At
 from vgicheck.c.judge import Judge
 from vgicheck.c.source import Unit
+from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.values import fresh, lt
 from vgicheck.engine.verdict import Verdict
 from vgicheck.engine.workers import run_all
@@ -83,7 +84,7 @@ def whole_review(patch: Path, runs: int = 3) -> Iterator[Row]:
 
 def unit_of(patch: Path, size: int) -> tuple[c_campaign.Example, Unit]:
     """Read a patch for so many interrupts."""
-    example = c_campaign.Example(all_pieces(read_patch(patch.read_bytes(), patch.name)), october_2012(LIMIT))
+    example = c_campaign.Example(all_pieces(read_patch(patch.read_bytes(), patch.name)), october_2012())
     return example, example.unit_as_it_is(size)
 
 
@@ -113,7 +114,7 @@ def functional(patch: Path, size: int) -> tuple[bool, float, float]:
         at.lr,
         example.ours,
         frozenset(FUNCTIONAL),
-        LIMIT,
+        Portfolio(LIMIT),
         tell=False,
     )
     start = time.process_time()
@@ -139,7 +140,9 @@ def summaries(patch: Path) -> Iterator[Row]:
     example, unit = unit_of(patch, size)
     for function in example.functions:
         at = fresh(At, "at")
-        judge = Judge(unit, bound(size)[function], at, True, at.lr, example.ours, frozenset(), LIMIT, tell=False)
+        judge = Judge(
+            unit, bound(size)[function], at, True, at.lr, example.ours, frozenset(), Portfolio(LIMIT), tell=False
+        )
         start = time.process_time()
         judge.summarise()
         yield function, f"{time.process_time() - start:.2f} s"

@@ -15,6 +15,7 @@ from properties.property import At
 from vgicheck.c.ir import Unsupported
 from vgicheck.c.judge import CODE, Judge
 from vgicheck.c.source import Chunk, Unit, assemble
+from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.values import fresh, lt
 from vgicheck.engine.verdict import Verdict
 from vgicheck.engine.workers import run_all
@@ -26,7 +27,7 @@ from .mutant import Fate, MeaninglessError, Mutant, Outcome, Verdicts, fate_of
 
 SIZE = SIZES[0]
 """VGIC_NR_IRQS of every mutant: the patch's own."""
-TIMEOUT = 10.0
+PORTFOLIO = Portfolio(10.0)
 """Seconds for one question."""
 LIMIT = 120.0
 """Seconds for all obligations of one mutant."""
@@ -82,7 +83,7 @@ class Example:
 
 def example(patch: Path) -> Example:
     """Read an example."""
-    return Example(all_pieces(read_patch(patch.read_bytes(), patch.name)), october_2012(TIMEOUT))
+    return Example(all_pieces(read_patch(patch.read_bytes(), patch.name)), october_2012())
 
 
 def prepared(subject: Example, function: str, edited: str, text: str) -> Unit:
@@ -110,7 +111,7 @@ def judged(subject: Example, function: str, edited: str, text: str) -> Iterator[
         at.lr,
         subject.ours,
         frozenset(p.id for p in properties),
-        TIMEOUT,
+        PORTFOLIO,
         tell=False,
     )
     try:
@@ -122,7 +123,7 @@ def judged(subject: Example, function: str, edited: str, text: str) -> Iterator[
     except Unsupported as cause:
         raise MeaninglessError(cause.construct) from None
     if REFINES in subject.generation.names(function):
-        whole = subject.generation.judge(unit, function, SIZE, False)
+        whole = subject.generation.judge(unit, function, SIZE, False, PORTFOLIO)
         yield REFINES, next(o.verdict for o in whole if o.property == REFINES)
 
 

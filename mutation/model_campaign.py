@@ -21,13 +21,14 @@ from model.generation import GENERATIONS, Switches
 from model.gich import TRANSITIONS
 from proofs.model import NR_IRQS, Transition, claims, prove
 from properties.property import Property
+from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.verdict import Verdict
 from vgicheck.engine.workers import run_all
 
 from .mutant import Fate, MeaninglessError, Mutant, Outcome, Verdicts, fate_of
 from .python_mutants import mutants
 
-TIMEOUT = 10.0
+PORTFOLIO = Portfolio(10.0)
 """Seconds for one question."""
 LIMIT = 300.0
 """Seconds for all obligations of one mutant."""
@@ -111,7 +112,7 @@ def judged(subject: Subject, text: str) -> Iterator[tuple[str, Verdict]]:
         claimed = mutated(subject, text)
         for generation, switches in GENERATIONS.items():
             for claim in claimed:
-                obligation = prove(claim, switches, TIMEOUT, False)
+                obligation = prove(claim, switches, PORTFOLIO)
                 yield f"{obligation.property} of {generation}", obligation.verdict
     except MEANINGLESS as cause:
         raise MeaninglessError(f"{type(cause).__name__}: {cause}") from None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from vgicheck.c.binding import Bound
 from vgicheck.c.source import Stub, Unit
 from vgicheck.c.stubs import linux
+from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.verdict import Obligation
 
 from .bindings import kvm_2012
@@ -19,9 +20,9 @@ from .obligations import Job, judge_function, names
 class Generation:
     """What the kernel around a patch is taken to be, given by a binding.
 
-    `functions` are those that are bound; `names(f)` lists what is claimed of a function, `judge(unit, f, size, tell)`
-    judges it. `sizes` are the values of the macro `size_macro` that are tried, `partial_claims` what is claimed of
-    functions that only a tree shows.
+    `functions` are those that are bound; `names(f)` lists what is claimed of a function, and
+    `judge(unit, f, size, tell, portfolio)` judges it.  `sizes` are the values of the macro `size_macro` that are
+    tried, `partial_claims` what is claimed of functions that only a tree shows.
     """
 
     name: str
@@ -29,7 +30,7 @@ class Generation:
     entries: Stub
     functions: tuple[str, ...]
     names: Callable[[str], Sequence[str]]
-    judge: Callable[[Unit, str, int, bool], list[Obligation]]
+    judge: Callable[[Unit, str, int, bool, Portfolio], Iterator[Obligation]]
     bounds: Callable[[str, Sequence[int]], str]
     size_macro: str
     sizes: tuple[int, ...]
@@ -43,15 +44,14 @@ BOUNDS = {
 }
 
 
-def october_2012(timeout: float, keep_queries: bool = False) -> Generation:
+def october_2012() -> Generation:
     """Return the kernel of October 2012, as the mailed patch finds it."""
     stubs: tuple[Stub, ...] = (linux(), *kvm_2012.stubs())
     entries = kvm_2012.entries()
     ours = frozenset(s.name for s in (*stubs, entries))
 
-    def judge(unit: Unit, function: str, size: int, tell: bool) -> list[Obligation]:
-        bound = kvm_2012.bound(size)[function]
-        return judge_function(Job(unit, bound, size, ours, timeout, tell, keep_queries))
+    def judge(unit: Unit, function: str, size: int, tell: bool, portfolio: Portfolio) -> Iterator[Obligation]:
+        return judge_function(Job(unit, kvm_2012.bound(size)[function], size, ours, portfolio, tell))
 
     def bounds(function: str, sizes: Sequence[int]) -> str:
         irqs = " and ".join(f"0..{min(size, 1020) - 1}" for size in sizes)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, get_type_hints
 
 import z3
 
 from model.distributor import MAX_CPUS, NR_LRS, VgicCpu
-from model.generation import Switches
+from model.generation import GENERATIONS, Switches
 from model.gich import FIRST_SPECIAL_INTID, TRANSITIONS
 from model.handler import HandlerState, vgic_maintenance_handler
 from model.init import (
@@ -30,6 +30,8 @@ from properties.mmio import MMIO
 from properties.property import At, Property
 from vgicheck.engine.judge import judge
 from vgicheck.engine.maps import Map, MapOf
+from vgicheck.engine.portfolio import Portfolio
+from vgicheck.engine.tasks import Task
 from vgicheck.engine.values import all_of, and_, field_of, fresh, is_symbolic, le, lt, not_, or_, same
 from vgicheck.engine.verdict import Assumption, Change, Obligation, Run, Value, Verdict
 
@@ -150,31 +152,67 @@ def claims(names: Sequence[str] = ()) -> list[tuple[Transition, Property]]:
     return [(t, p) for t in TABLE for p in PROPERTIES if p.subject == t.subject and (not names or p.id in names)]
 
 
-def prove(claim: tuple[Transition, Property], switches: Switches, timeout: float, keep_queries: bool) -> Obligation:
-    """Judge one property of one transition."""
+def tasks(names: Sequence[str], generation: str, portfolio: Portfolio) -> list[Task]:
+    """Return the obligations of a generation, each a task of its own. Raises `KeyError` for an unknown name."""
+    switches = GENERATIONS[generation]
+    shared = cache(partial(taken, switches=switches))
+
+    def run(claim: tuple[Transition, Property]) -> list[Obligation]:
+        return [prove(claim, switches, portfolio, shared(claim[0]))]
+
+    return [
+        Task(
+            ("prove", generation, t.name, p.id),
+            ((p.id, t.name),),
+            partial(run, (t, p)),
+            partial(shared, t),
+        )
+        for t, p in claims(names)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A transition, taken from an arbitrary state: `facts` are what is assumed of `old`."""
+
+    old: Any
+    new: Any
+    facts: Sequence[tuple[bool, Assumption | None]]
+
+
+def taken(transition: Transition, switches: Switches) -> Step:
+    """Take a transition from an arbitrary state."""
+    old = fresh(transition.state, "old")
+    return Step(old, transition.step(old, switches), transition.assume(old))
+
+
+def prove(
+    claim: tuple[Transition, Property], switches: Switches, portfolio: Portfolio, once: Step | None = None
+) -> Obligation:
+    """Judge one property of one transition; `once` is that transition taken, where it is at hand."""
     transition, prop = claim
-    old, at = fresh(transition.state, "old"), fresh(At, "at")
+    at = fresh(At, "at")
 
     def step(state: Any) -> Any:
         return transition.step(state, switches)
 
-    start = step(old) if prop.repeated else old
-    new = step(start)
-    taken = transition.assume(old)
-    assumptions = [lt(at.intid, FIRST_SPECIAL_INTID), *(fact for fact, _ in taken)]
-    parts = prop.formula(start, new, at)
-    finding = judge(parts, assumptions, timeout, keep_queries=keep_queries, split=at.lr)
+    once = once or taken(transition, switches)
+    old = once.old
+    start, new = (once.new, step(once.new)) if prop.repeated else (old, once.new)
+    assumptions = [lt(at.intid, FIRST_SPECIAL_INTID), *(fact for fact, _ in once.facts)]
+    finding = judge(prop.formula(start, new, at), assumptions, portfolio, split=at.lr)
     obligation = Obligation(
         prop.id,
         transition.name,
         finding.verdict,
         method=METHOD,
         bounds=transition.bounds,
-        assumptions=tuple(a for _, a in taken if a is not None),
+        assumptions=tuple(a for _, a in once.facts if a is not None),
         solvers=finding.solvers,
         seconds=finding.seconds,
         reason=finding.reason,
         queries=finding.queries,
+        cached=finding.cached,
     )
     if finding.verdict is Verdict.REFUTED:
         _replay(obligation, finding.model, step, prop, old, at)

@@ -14,6 +14,7 @@ from vgicheck.c.binding import Bound
 from vgicheck.c.ir import Unsupported
 from vgicheck.c.judge import CODE, Judge
 from vgicheck.c.source import Unit
+from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.values import fresh, lt
 from vgicheck.engine.verdict import Location, Obligation, Verdict
 
@@ -38,9 +39,8 @@ class Job:
     bound: Bound
     nr_irqs: int
     ours: frozenset[str]
-    timeout: float
+    portfolio: Portfolio
     tell: bool = True
-    keep_queries: bool = False
 
 
 def names(function: str, bound: Bound) -> list[str]:
@@ -52,7 +52,7 @@ def names(function: str, bound: Bound) -> list[str]:
     ]
 
 
-def judge_function(job: Job) -> list[Obligation]:
+def judge_function(job: Job) -> Iterator[Obligation]:
     """Judge every obligation of a function; what it uses that is not understood is the verdict of all of them."""
     function = job.bound.function
     at = fresh(At, "at")
@@ -64,15 +64,15 @@ def judge_function(job: Job) -> list[Obligation]:
         at.lr,
         job.ours,
         frozenset(p.id for p in claimed_of(function)),
-        job.timeout,
+        job.portfolio,
         tell=job.tell,
-        keep_queries=job.keep_queries,
     )
     try:
         judge.summarise()
     except Unsupported as cause:
-        return [unsupported(function, name, cause) for name in names(function, job.bound)]
-    return list(_judged(judge, job))
+        yield from (unsupported(function, name, cause) for name in names(function, job.bound))
+        return
+    yield from _judged(judge, job)
 
 
 def _judged(judge: Judge, job: Job) -> Iterator[Obligation]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from proofs.generations import october_2012
+from vgicheck.engine.portfolio import Portfolio
+from vgicheck.engine.tasks import Runner
 from vgicheck.review.patch import read_patch
 from vgicheck.review.review import Review, review
 
@@ -22,7 +24,7 @@ needs_seed = pytest.mark.skipif(not SEEDS, reason="the mailed page is not in ../
 def reviewed(path: Path) -> Review:
     """Return the review of a file, judged once a test run."""
     patch = read_patch(path.read_bytes(), path.name)
-    return review(patch, october_2012(30.0), timeout=30.0, jobs=2, progress=lambda name: None)
+    return review(patch, october_2012(), Runner(Portfolio(30.0), 2))
 
 
 def verdicts(found: Review) -> dict[str, str]:

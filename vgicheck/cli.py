@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,23 @@ from proofs.generations import october_2012
 from properties.catalogue import SENTENCES
 
 from .c import native as native_runs
+from .engine.cache import Cache, directory
+from .engine.portfolio import Portfolio
+from .engine.results import Results, fingerprint
+from .engine.tasks import Runner
 from .engine.verdict import Obligation, Verdict
-from .engine.workers import run_all
 from .report import machine, text
+from .report.progress import Progress
 from .review.native import confirm
 from .review.patch import PatchError, load, read_patch
 from .review.review import review as review_patch
+
+PACKAGES = ("model", "properties", "proofs", "vgicheck")
+"""Ours, whose text determines what is asked."""
+DISTRIBUTIONS = ("z3-solver", "bitwuzla", "cvc5", "libclang", "tree-sitter", "tree-sitter-c", "unidiff")
+"""What else determines it, and the answers."""
+SECONDS_A_TASK = 20
+"""An obligation of the model may take so many times the limit of one question."""
 
 
 class Wrong(click.ClickException):
@@ -53,6 +66,7 @@ class OneLine(click.Group):
             click.echo(f"vgicheck: {' '.join(error.format_message().split())}; see vgicheck --help", err=True)
             sys.exit(2)
         except (click.Abort, KeyboardInterrupt):
+            click.echo("vgicheck: interrupted", err=True)
             sys.exit(130)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -72,16 +86,57 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str) -> f
     return number
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What judging commands share; `timeout` is in seconds."""
+
+    json_file: str | None
+    keep: str | None
+    timeout: float
+    solver: str
+    no_cache: bool
+    jobs: int
+
+    @contextmanager
+    def runner(self) -> Iterator[Runner]:
+        """Yield what judges, with its progress on a terminal."""
+        cache = None if self.no_cache else Cache(directory())
+        results = None if cache is None else Results(cache, fingerprint(PACKAGES, DISTRIBUTIONS))
+        portfolio = Portfolio(self.timeout, self.solver == "two", cache, self.keep is not None)
+        progress = Progress(sys.stderr)
+        if cache is not None:
+            cache.sweep()
+        try:
+            yield Runner(portfolio, self.jobs, results, progress)
+        finally:
+            progress.end()
+        if cache is not None and cache.trouble:
+            progress.say(f"vgicheck: nothing is kept for the next run: {cache.trouble}")
+
+
 def common(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that judging commands share."""
+    """Add the options that judging commands share, and hand them over as `options`."""
+
+    @wraps(function)
+    def command(**given: Any) -> None:
+        options = Options(**{f.name: given.pop(f.name) for f in fields(Options)})
+        function(options=options, **given)
+
     for option in (
         click.option("--json", "json_file", metavar="FILE", help="Write the verdicts as JSON; - for standard output."),
         click.option("--keep", metavar="DIR", help="Leave every question to the solver there, with its answer."),
         click.option("--timeout", default="30s", callback=seconds, help="Limit for one question to the solver."),
+        click.option(
+            "--solver",
+            default="any",
+            type=click.Choice(["any", "two"]),
+            help="Who must answer a question of a proof: any solver, or two of different families that say the same.",
+        ),
+        click.option("--no-cache", is_flag=True, help="Neither use nor keep answers of other runs."),
         click.option("--jobs", default=os.cpu_count() or 1, type=click.IntRange(1, 256), help="Processes at once."),
     ):
-        function = option(function)
-    return function
+        command = option(command)
+    return command
 
 
 @click.group(cls=OneLine, context_settings={"help_option_names": ["-h", "--help"]})
@@ -94,31 +149,31 @@ def main() -> None:
 @click.argument("patch", metavar="PATCH")
 @click.option("--native", is_flag=True, help="Replay refutations in compiled C as well. This runs code of the patch.")
 @common
-def review(patch: str, native: bool, json_file: str | None, keep: str | None, timeout: float, jobs: int) -> None:
+def review(patch: str, native: bool, options: Options) -> None:
     """Judge a mailed patch: a Patchwork page, an mbox, a `git format-patch` file or a diff; - for standard input."""
     if native and (reason := native_runs.available()) is not None:
         raise Wrong(f"--native: {reason}")
     try:
         data, name = load(patch, sys.stdin.buffer)
         parsed = read_patch(data, name)
-        generation = october_2012(timeout, keep_queries=keep is not None)
-        with Progress() as progress:
-            found = review_patch(parsed, generation, timeout, jobs, progress)
+        generation = october_2012()
+        with options.runner() as runner:
+            found = review_patch(parsed, generation, runner)
     except PatchError as error:
         raise Wrong(str(error)) from None
     if native:
         found = confirm(found, generation)
-    _keep(keep, found.obligations)
-    if json_file != "-":
+    _keep(options.keep, found.obligations)
+    if options.json_file != "-":
         _print_review(found)
-    if json_file:
+    if options.json_file:
         functions = [
             {"name": f.name, "change": f.change, "differs_when": None, "example": None, "note": f.note,
              "location": machine.location(f.location)}
             for f in found.functions
         ]  # fmt: skip
         source = {"name": name, "form": parsed.form, "subject": parsed.subject, "generation": found.generation}
-        _write_json(json_file, "review", source, found.obligations, functions=functions)
+        _write_json(options.json_file, "review", source, found.obligations, functions=functions)
     sys.exit(exit_code(found.obligations))
 
 
@@ -149,37 +204,28 @@ def _print_review(found: Any) -> None:
     "--generation", default="reference", help="Whose choices the model makes; see `vgicheck list generations`."
 )
 @common
-def prove(
-    properties: Sequence[str], generation: str, json_file: str | None, keep: str | None, timeout: float, jobs: int
-) -> None:
+def prove(properties: Sequence[str], generation: str, options: Options) -> None:
     """Prove the model's own obligations."""
     if generation not in GENERATIONS:
         raise Wrong(f"--generation {generation}: there is no such generation; there are {', '.join(GENERATIONS)}")
     try:
-        claims = model_proofs.claims(properties)
+        with options.runner() as runner:
+            tasks = model_proofs.tasks(properties, generation, runner.portfolio)
+            found = [o for answers in runner.run(tasks, SECONDS_A_TASK * options.timeout) for o in answers]
     except KeyError as unknown:
         raise Wrong(
             f"{unknown.args[0]}: no property of the model has this id; see `vgicheck list properties`"
         ) from None
-    switches = GENERATIONS[generation]
-    tasks = [partial(model_proofs.prove, claim, switches, timeout, keep is not None) for claim in claims]
-
-    def lost(number: int, reason: str) -> Obligation:
-        transition, prop = claims[number]
-        return Obligation(prop.id, transition.name, Verdict.UNKNOWN, reason=reason)
-
-    with Progress() as progress:
-        found = run_all(tasks, jobs, 20 * timeout, lost, lambda n: progress(claims[n][1].id))
-    _keep(keep, found)
-    if json_file != "-":
+    _keep(options.keep, found)
+    if options.json_file != "-":
         click.echo(f"model, generation {generation}")
         click.echo()
         for line in (*text.table(found, {}), *text.runs(found, SENTENCES, {}), *text.assumptions(found)):
             click.echo(line)
         click.echo()
         click.echo(text.summary(found))
-    if json_file:
-        _write_json(json_file, "prove", {"name": "model", "generation": generation}, found)
+    if options.json_file:
+        _write_json(options.json_file, "prove", {"name": "model", "generation": generation}, found)
     sys.exit(exit_code(found))
 
 
@@ -209,21 +255,6 @@ def exit_code(obligations: Sequence[Obligation]) -> int:
     return 0 if verdicts == {Verdict.PROVED} else 3
 
 
-class Progress:
-    """Says on a terminal's stderr what was just judged, and nothing anywhere else."""
-
-    def __enter__(self) -> Callable[[str], None]:
-        return self._say if sys.stderr.isatty() else lambda what: None
-
-    def __exit__(self, *exc: object) -> None:
-        if sys.stderr.isatty():
-            click.echo("\r\033[K", err=True, nl=False)
-
-    @staticmethod
-    def _say(what: str) -> None:
-        click.echo(f"\r\033[K{what}", err=True, nl=False)
-
-
 def _write_json(
     file: str, command: str, source: dict[str, Any], obligations: Sequence[Obligation], **more: Any
 ) -> None:
@@ -245,8 +276,8 @@ def _keep(directory: str | None, obligations: Sequence[Obligation]) -> None:
         for o in obligations:
             folder = Path(directory) / o.subject / o.property
             folder.mkdir(parents=True, exist_ok=True)
-            for n, query in enumerate(o.queries):
-                (folder / f"{n}.smt2").write_text(query.smtlib)
-                (folder / f"{n}.answer").write_text(f"{query.answer}\n")
+            for query in o.queries:
+                (folder / f"{query.name}.smt2").write_text(query.smtlib)
+                (folder / f"{query.name}.answer").write_text(f"{query.answer}\n")
     except OSError as error:
         raise Wrong(f"--keep {directory}: {error.strerror}; give a directory that can be written") from None

@@ -15,11 +15,12 @@ from mutation.model_campaign import CODEC, HANDLER, HARDWARE, INIT, MMIO, Subjec
 from mutation.mutant import Fate, MeaninglessError, Mutant, fate_of, sample, score
 from mutation.python_mutants import mutants
 from proofs.model import PROPERTIES, claims, prove
+from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.verdict import Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = ROOT / "examples" / "good-vgic-init.patch"
-TIMEOUT = 60.0
+PORTFOLIO = Portfolio(60.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def test_killer(name: str) -> None:
     assert isinstance(edit.where, Subject)
     text = source(edit.where.module)
     verdicts = [
-        prove(claim, REFERENCE, TIMEOUT, False).verdict
+        prove(claim, REFERENCE, PORTFOLIO).verdict
         for changed in (text, edit.of(text))
         for claim in mutated(edit.where, changed, [name])
     ]

@@ -15,10 +15,11 @@ from proofs.obligations import SWITCHES
 from properties.property import At, Part, Property
 from vgicheck.c.judge import differences
 from vgicheck.engine.maps import Map, MapOf
+from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.values import and_, fresh, is_symbolic, lt, not_
 from vgicheck.engine.verdict import Obligation, Run, Verdict
 
-TIMEOUT = 120.0
+PORTFOLIO = Portfolio(120.0)
 CLAIMS = claims()
 BY_ID = {prop.id: (transition, prop) for transition, prop in CLAIMS}
 
@@ -88,7 +89,7 @@ UNNOTICED = {
 @pytest.mark.parametrize("name", BY_ID)
 def test_reference(name: str) -> None:
     """The reference keeps every property."""
-    obligation = prove(BY_ID[name], REFERENCE, TIMEOUT, False)
+    obligation = prove(BY_ID[name], REFERENCE, PORTFOLIO)
     assert obligation.verdict is Verdict.PROVED, obligation.reason
 
 
@@ -100,7 +101,7 @@ def test_every_property_is_claimed() -> None:
 @pytest.mark.parametrize("name", BY_ID)
 def test_october_2012(name: str) -> None:
     """The mailed patch breaks exactly what `BROKEN_IN_2012` says, in the sentence that it says."""
-    obligation = prove(BY_ID[name], OCTOBER_2012, TIMEOUT, False)
+    obligation = prove(BY_ID[name], OCTOBER_2012, PORTFOLIO)
     expected = Verdict.REFUTED if name in BROKEN_IN_2012 else Verdict.PROVED
     assert obligation.verdict is expected, obligation.reason
     if name in BROKEN_IN_2012:
@@ -112,7 +113,7 @@ def test_october_2012(name: str) -> None:
 def test_run_is_the_whole_story(name: str) -> None:
     """A transition started from the listed inputs, with zero everywhere else, breaks the sentence in plain Python."""
     transition, prop = BY_ID[name]
-    obligation = prove((transition, prop), OCTOBER_2012, TIMEOUT, False)
+    obligation = prove((transition, prop), OCTOBER_2012, PORTFOLIO)
     assert obligation.run is not None
     assert violated(transition, prop, OCTOBER_2012, obligation.run) == obligation.run.violated
 
@@ -166,7 +167,7 @@ def judged_with(switch: str, switches: Switches) -> list[Obligation]:
             before, after = asked(transition, prop, REFERENCE), asked(transition, prop, switches)
             changed = {n for n, (a, b) in enumerate(zip(before, after, strict=True)) if a != b}
             if changed:
-                found.append(prove((transition, only(prop, changed)), switches, TIMEOUT, False))
+                found.append(prove((transition, only(prop, changed)), switches, PORTFOLIO))
     return found
 
 

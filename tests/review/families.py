@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 
 from proofs.generations import october_2012
+from vgicheck.engine.portfolio import Portfolio
+from vgicheck.engine.tasks import Runner
 from vgicheck.engine.verdict import Obligation
 from vgicheck.review.fragments import Piece, all_pieces
 from vgicheck.review.patch import read_patch
@@ -89,7 +91,7 @@ def diff(text: str) -> bytes:
 def judged(text: str, function: str) -> dict[str, Obligation]:
     """Review the text alone and return the function's obligations by property."""
     patch = read_patch(diff(text), "variant")
-    found = review(patch, october_2012(TIMEOUT), TIMEOUT, JOBS, lambda what: None)
+    found = review(patch, october_2012(), Runner(Portfolio(TIMEOUT), JOBS))
     return {o.property: o for o in found.obligations if o.subject == function}
 
 

@@ -10,6 +10,8 @@ from click.testing import CliRunner
 
 from proofs.generations import october_2012
 from vgicheck.cli import main
+from vgicheck.engine.portfolio import Portfolio
+from vgicheck.engine.tasks import Runner
 from vgicheck.engine.verdict import Verdict
 from vgicheck.review.patch import read_patch
 from vgicheck.review.review import review
@@ -38,7 +40,7 @@ def test_there_are_good_and_bad_examples() -> None:
 def test_what_is_refuted_is_what_the_mail_expects(file: Path) -> None:
     """Each example's refuted obligations are those of its Expect line; a good one's are all proved."""
     patch = read_patch(file.read_bytes(), file.name)
-    found = review(patch, october_2012(TIMEOUT), TIMEOUT, 2, lambda what: None)
+    found = review(patch, october_2012(), Runner(Portfolio(TIMEOUT), 2))
     assert found.obligations
     assert {o.id for o in found.obligations if o.verdict is Verdict.REFUTED} == expected(file.read_text())
     if "good" in file.name:

@@ -13,6 +13,8 @@ from click.testing import CliRunner
 from proofs.generations import october_2012
 from vgicheck.c import native
 from vgicheck.cli import main
+from vgicheck.engine.portfolio import Portfolio
+from vgicheck.engine.tasks import Runner
 from vgicheck.engine.verdict import Obligation, Replay, Verdict
 from vgicheck.review.native import confirm
 from vgicheck.review.patch import read_patch
@@ -92,12 +94,12 @@ def mail(function: str) -> bytes:
 
 def judged(data: bytes) -> Review:
     """The review of a patch, before anything runs natively."""
-    return review(read_patch(data, "test"), october_2012(SECONDS), SECONDS, 2, lambda name: None)
+    return review(read_patch(data, "test"), october_2012(), Runner(Portfolio(SECONDS), 2))
 
 
 def confirmed(found: Review) -> dict[str, Obligation]:
     """What native runs make of a review's obligations."""
-    return {o.id: o for o in confirm(found, october_2012(SECONDS)).obligations}
+    return {o.id: o for o in confirm(found, october_2012()).obligations}
 
 
 def refuted(found: Review) -> dict[str, Replay]:

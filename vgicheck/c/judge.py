@@ -15,6 +15,7 @@ import z3
 
 from ..engine.judge import Finding, PartLike, Witnesses, judge
 from ..engine.maps import Key, Map, MapOf
+from ..engine.portfolio import Portfolio
 from ..engine.solve import Feasibility
 from ..engine.values import and_, iff, is_symbolic, mapped, not_, or_, same
 from ..engine.verdict import Assumption, Obligation, Verdict
@@ -83,9 +84,8 @@ class Judge:
     split: Any
     ours: frozenset[str]
     claimed: frozenset[str]
-    timeout: float
+    portfolio: Portfolio
     tell: bool = True
-    keep_queries: bool = False
     _inputs: Arbitrary = field(init=False)
     _summary: Summary = field(init=False)
     _evaluator: Evaluator = field(init=False)
@@ -203,7 +203,7 @@ class Judge:
         assumptions = [self.limits, *(fact for i, fact in self._facts if question.name not in i.exempt)]
         exempted = frozenset(i.region for i in self.bound.invariants if question.name in i.exempt)
         witnesses = self._witnesses.setdefault(exempted, Witnesses())
-        finding = judge(parts, assumptions, self.timeout, prefer, self.keep_queries, witnesses, self.split)
+        finding = judge(parts, assumptions, self.portfolio, prefer, witnesses, self.split)
         if finding.verdict is Verdict.REFUTED:
             return self._refuted(question, finding)
         return self._obligation(question, finding, finding.verdict, finding.reason)
@@ -222,6 +222,7 @@ class Judge:
             seconds=finding.seconds,
             reason=reason,
             queries=finding.queries,
+            cached=finding.cached,
         )
 
     def _views(self, repeated: bool) -> tuple[View, View, Summary]:

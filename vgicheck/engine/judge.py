@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import z3
 
-from .solve import QUICK, Answer, ask, smtlib
+from .portfolio import Asked, Inquiry, Portfolio
 from .values import and_, is_symbolic, not_
 from .verdict import Query, Verdict
 
@@ -31,7 +31,10 @@ class PartLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The verdict on the parts of one obligation, with the part that failed and a model in which it fails."""
+    """The verdict on the parts of one obligation, with the part that failed and a model in which it fails.
+
+    `queries` are the questions on which the verdict rests.
+    """
 
     verdict: Verdict
     seconds: float
@@ -39,35 +42,44 @@ class Finding:
     model: Any = None
     reason: str = ""
     queries: tuple[Query, ...] = ()
-    solvers: tuple[str, ...] = ("z3",)
+
+    @property
+    def solvers(self) -> tuple[str, ...]:
+        """Who answered the questions."""
+        return tuple(dict.fromkeys(solver for query in self.queries for solver in query.solvers))
+
+    @property
+    def cached(self) -> bool:
+        """Say whether every question had been answered in an earlier run."""
+        return bool(self.queries) and all(query.cached for query in self.queries)
 
 
 @dataclass(slots=True)
 class Witnesses:
     """States that satisfy the assumptions, kept because a state that meets one premise often meets the next."""
 
-    models: list[Any] = field(default_factory=list)
+    known: list[Asked] = field(default_factory=list)
 
-    def has(self, premise: Any, assumptions: Sequence[Any], timeout: float) -> bool:
-        """Say whether some state satisfies the assumptions and a premise; not knowing is no."""
-        if premise is False:
-            return False
-        if premise is True and self.models:
-            return True
-        if is_symbolic(premise) and any(z3.is_true(m.eval(premise, model_completion=True)) for m in self.models):
-            return True
-        answer = ask([premise, *assumptions], timeout)
-        if answer.result == "sat":
-            self.models.append(answer.model)
-        return answer.result == "sat"
+    def find(self, premise: Any, assumptions: Sequence[Any], inquiry: Inquiry) -> Asked:
+        """Return the question whose answer shows that some state meets the assumptions and a premise, or may not."""
+        for asked in self.known:
+            if premise is True or (asked.model is not None and _meets(asked.model, premise)):
+                return replace(asked, seconds=0.0)
+        asked = inquiry.possible(f"witness-{len(self.known)}", [premise, *assumptions])
+        if asked.result == "sat":
+            self.known.append(asked)
+        return asked
+
+
+def _meets(model: Any, premise: Any) -> bool:
+    return is_symbolic(premise) and z3.is_true(model.eval(premise, model_completion=True))
 
 
 def judge(
     parts: Sequence[PartLike],
     assumptions: Sequence[Any],
-    timeout: float,
+    portfolio: Portfolio,
     prefer: Sequence[Any] = (),
-    keep_queries: bool = False,
     witnesses: Witnesses | None = None,
     split: Any = None,
 ) -> Finding:
@@ -75,38 +87,37 @@ def judge(
 
     `witnesses` may be shared by obligations that have the same assumptions; `split` is as for `solve.ask`.
     """
-    seconds, queries, unknown = 0.0, [], ""
-    solvers: dict[str, None] = {"z3": None}
+    if not parts:
+        return Finding(Verdict.VACUOUS, 0.0, reason="nothing is claimed")
+    seconds, unknown = 0.0, ""
+    queries: dict[Query, None] = {}
+    inquiry = Inquiry(portfolio)
     for number, part in enumerate(parts):
         goal = and_(part.premise, not_(part.conclusion))
-        question, answer = _asked(goal, assumptions, timeout, split)
-        seconds += answer.seconds
-        solvers[answer.solver] = None
-        if keep_queries:
-            queries.append(Query(f"{number}", smtlib(question), answer.result))
-        if answer.result == "sat":
-            model = _readable(question, timeout, prefer) or answer.model
-            return Finding(Verdict.REFUTED, seconds, number, model, part.sentence, tuple(queries))
-        if answer.result == "unknown":
-            unknown = f"{part.sentence}: no answer within {timeout:g} s ({answer.reason})"
+        asked = inquiry.impossible(f"{number}", goal, assumptions, split)
+        seconds += asked.seconds
+        queries[asked.query] = None
+        if asked.result == "sat":
+            model = _readable([goal, *assumptions], portfolio.timeout, prefer) or asked.model
+            if model is not None:
+                return Finding(Verdict.REFUTED, seconds, number, model, part.sentence, tuple(queries))
+            unknown = f"{part.sentence}: it can fail, but no model within {portfolio.timeout:g} s shows how"
+        elif asked.result == "unknown":
+            unknown = f"{part.sentence}: {asked.reason}"
     if unknown:
         return Finding(Verdict.UNKNOWN, seconds, reason=unknown, queries=tuple(queries))
     witnesses = witnesses or Witnesses()
     for part in parts:
-        if not witnesses.has(part.premise, assumptions, timeout):
+        asked = witnesses.find(part.premise, assumptions, inquiry)
+        seconds += asked.seconds
+        queries[asked.query] = None
+        if asked.result == "unsat":
             reason = f"{part.sentence}: nothing satisfies the premise"
             return Finding(Verdict.VACUOUS, seconds, reason=reason, queries=tuple(queries))
-    return Finding(Verdict.PROVED, seconds, queries=tuple(queries), solvers=tuple(solvers))
-
-
-def _asked(goal: Any, assumptions: Sequence[Any], timeout: float, split: Any) -> tuple[list[Any], Answer]:
-    """Ask about a goal, first with no assumption at all: most hold without, and say so sooner."""
-    alone = ask([z3.simplify(goal)] if is_symbolic(goal) else [goal], timeout, effort=QUICK)
-    if alone.result == "unsat":
-        return [goal], alone
-    question = [goal, *assumptions]
-    answer = ask(question, timeout, split)
-    return question, replace(answer, seconds=alone.seconds + answer.seconds)
+        if asked.result == "unknown":
+            reason = f"{part.sentence}: whether anything satisfies the premise: {asked.reason}"
+            return Finding(Verdict.UNKNOWN, seconds, reason=reason, queries=tuple(queries))
+    return Finding(Verdict.PROVED, seconds, queries=tuple(queries))
 
 
 def _readable(question: Sequence[Any], timeout: float, prefer: Sequence[Any]) -> Any:

@@ -319,8 +319,11 @@ class MapOf:
 
     def fresh(self, name: str) -> Map[Any]:
         """Return an arbitrary map: an uninterpreted function for each scalar of its values."""
-        template = values.fresh(self.value, name)
-        return Map(lambda key: _applied(template, key, self.keys), width=self.value_width)
+        domain = [z3.BitVecSort(width) for width in self.keys]
+        functions = values.mapped(
+            lambda c: z3.Function(c.decl().name(), *domain, c.sort()), values.fresh(self.value, name)
+        )
+        return Map(lambda key: _applied(functions, key, self.keys), width=self.value_width)
 
     @property
     def value_width(self) -> int | None:
@@ -328,11 +331,10 @@ class MapOf:
         return next((e.bits for e in getattr(self.value, "__metadata__", ()) if isinstance(e, Width)), None)
 
 
-def _applied(template: Any, key: Key, key_widths: tuple[int, ...]) -> Any:
-    """Turn every constant of a value into a function of the key. Raises `ValueError` for a key that is too wide."""
+def _applied(functions: Any, key: Key, key_widths: tuple[int, ...]) -> Any:
+    """Apply every function of a value to the key. Raises `ValueError` for a key that is too wide."""
     for k, width in zip(key, key_widths, strict=True):
         if not is_symbolic(k) and not 0 <= k < 1 << width:
             raise ValueError(f"the key {k} does not fit in {width} bits")
     arguments = [widened(k, w) if is_symbolic(k) else z3.BitVecVal(k, w) for k, w in zip(key, key_widths, strict=True)]
-    domain = [z3.BitVecSort(w) for w in key_widths]
-    return values.mapped(lambda c: z3.Function(c.decl().name(), *domain, c.sort())(*arguments), template)
+    return values.mapped(lambda function: function(*arguments), functions)

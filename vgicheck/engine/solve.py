@@ -39,9 +39,7 @@ def ask(assertions: Sequence[Any], timeout: float, split: Any = None, effort: in
     A question that Z3 does not answer with `PIECE` effort is asked for each value of `split`, a word of few bits, where
     its first assertion depends on that; then it goes to bitwuzla, and at last to Z3 without any limit but time.
     """
-    if any(a is False for a in assertions):
-        return Answer("unsat", 0.0)
-    facts = [a for a in assertions if a is not True]
+    facts = _facts(assertions)
     start = time.perf_counter()
     result, model, reason = _in_one_piece(facts, timeout, effort or PIECE)
     solver = "z3"
@@ -55,6 +53,15 @@ def ask(assertions: Sequence[Any], timeout: float, split: Any = None, effort: in
             result, model, reason = _in_one_piece(facts, timeout, 0)
             solver = "z3"
     return Answer(result, time.perf_counter() - start, model, reason, solver)
+
+
+def _facts(assertions: Sequence[Any]) -> list[Any]:
+    """Return what is to hold as terms, without what plainly holds. Raises `TypeError` for what is no truth value."""
+    facts = [z3.BoolVal(False) if a is False else a for a in assertions if a is not True]
+    strange = [a for a in facts if not z3.is_bool(a)]
+    if strange:
+        raise TypeError(f"{strange[0]!r} is no truth value")
+    return facts
 
 
 def _in_one_piece(facts: Sequence[Any], timeout: float, effort: int) -> tuple[str, Any, str]:
@@ -78,7 +85,10 @@ def _piece_by_piece(facts: Sequence[Any], split: Any, timeout: float) -> tuple[s
 
 
 def _checked(solver: Any, *literals: Any) -> tuple[str, Any, str]:
-    result = solver.check(*literals)
+    try:
+        result = solver.check(*literals)
+    except z3.Z3Exception as error:
+        return "unknown", None, str(error)
     if result == z3.sat:
         return "sat", solver.model(), ""
     return ("unsat", None, "") if result == z3.unsat else ("unknown", None, solver.reason_unknown())
@@ -117,24 +127,40 @@ class Feasibility:
         return self._known[key][1]
 
 
-def smtlib(assertions: Sequence[Any]) -> str:
-    """Return the question as SMT-LIB 2 text."""
-    solver = z3.Solver()
-    solver.add(*(a if isinstance(a, z3.ExprRef) else z3.BoolVal(bool(a)) for a in assertions))
+def smtlib(assertions: Sequence[Any], context: Any = None) -> str:
+    """Return the question as SMT-LIB 2 text.
+
+    How Z3 writes a term depends on what else its context holds.  In a fresh context, in which the same questions are
+    written in the same order, the text of each is the same on every run.
+    """
+    solver = z3.Solver(ctx=context)
+    facts = _facts(assertions)
+    solver.add(*(facts if context is None else (fact.translate(context) for fact in facts)))
     return "(set-logic QF_UFBV)\n" + str(solver.to_smt2())
 
 
-SECOND_SOLVERS = ("bitwuzla", "cvc5")
-"""Solvers of other families; cvc5 is needed by the tests only."""
+FAMILIES = ("z3", "bitwuzla", "cvc5")
+"""Solvers that share no code."""
 
 
 def second_opinion(name: str, text: str, timeout: float) -> str:
-    """Ask another solver the same question from its text: `sat`, `unsat`, `unknown`, or why it could not be asked."""
-    if name == "bitwuzla":
-        return _bitwuzla(text, timeout)
-    if name == "cvc5":
-        return _cvc5(text, timeout)
-    raise ValueError(f"no solver called {name}; there are {', '.join(SECOND_SOLVERS)}")
+    """Ask a solver the same question from its text: `sat`, `unsat`, `unknown`, or why it could not be asked."""
+    if name not in FAMILIES:
+        raise ValueError(f"no solver called {name}; there are {', '.join(FAMILIES)}")
+    try:
+        return {"z3": _z3, "bitwuzla": _bitwuzla, "cvc5": _cvc5}[name](text, timeout)
+    except MemoryError:
+        raise
+    except Exception as error:  # each solver has exceptions of its own
+        return f"could not be asked: {' '.join(str(error).split())}"
+
+
+def _z3(text: str, timeout: float) -> str:
+    context = z3.Context()
+    solver = z3.Solver(ctx=context)
+    solver.set("timeout", max(1, int(timeout * 1000)))
+    solver.add(z3.parse_smt2_string(text, ctx=context))
+    return _checked(solver)[0]
 
 
 def _bitwuzla(text: str, timeout: float) -> str:

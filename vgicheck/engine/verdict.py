@@ -101,6 +101,7 @@ class Obligation:
     """A property claimed of a subject, and its verdict.
 
     `reason` says, for every verdict but `proved`, in one line what is the matter. `seconds` is solver time.
+    `queries` are the questions that the verdict rests on; `cached` says that all of them were answered before.
     `replay` belongs to a refutation; `unconfirmed` says why compiled C was asked and could not confirm it.
     """
 
@@ -116,6 +117,7 @@ class Obligation:
     location: Location | None = None
     run: Run | None = None
     queries: tuple[Query, ...] = field(default=(), repr=False)
+    cached: bool = False
     replay: Replay | None = field(default=None, repr=False)
     unconfirmed: str = ""
 
@@ -127,8 +129,15 @@ class Obligation:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question that was sent to a solver, as SMT-LIB text, and the answer: `sat`, `unsat` or `unknown`."""
+    """A question that was sent to a solver, and the answer: `sat`, `unsat` or `unknown`.
+
+    `digest` is the SHA-256 of its SMT-LIB text, `smtlib` that text where it is to be kept, `solvers` who gave the
+    answer; `cached` says that they gave it in an earlier run.
+    """
 
     name: str
-    smtlib: str
+    digest: str
     answer: str
+    solvers: tuple[str, ...]
+    cached: bool = False
+    smtlib: str = ""

@@ -16,7 +16,7 @@ SCHEMA = "vgicheck/1"
 def document(
     command: str, source: Mapping[str, Any], obligations: Sequence[Obligation], timed: bool, **more: Any
 ) -> str:
-    """Return the document. Without `timed` the seconds are null, so that two runs give the same bytes."""
+    """Return the document. Without `timed` seconds and `cached` are null, so that two runs give the same bytes."""
     counts = Counter(str(o.verdict) for o in obligations)
     content = {
         "schema": SCHEMA,
@@ -45,7 +45,7 @@ def _obligation(o: Obligation, timed: bool) -> dict[str, Any]:
         "assumptions": [asdict(a) for a in o.assumptions],
         "solvers": list(o.solvers),
         "seconds": round(o.seconds, 3) if timed else None,
-        "cached": False,
+        "cached": o.cached if timed else None,
         "reason": o.reason,
         "location": location(o.location),
         "run": None if o.run is None else asdict(o.run),

@@ -126,5 +126,9 @@ def assumptions(obligations: Sequence[Obligation]) -> Iterator[str]:
 
 def summary(obligations: Sequence[Obligation]) -> str:
     """Return the line that counts the verdicts."""
-    counts = Counter(o.verdict for o in obligations)
-    return ", ".join(f"{counts[v]} {v}" for v in ORDER if counts[v])
+    return counted(Counter(o.verdict for o in obligations))
+
+
+def counted(verdicts: Mapping[Verdict, int]) -> str:
+    """Return how many there are of each verdict, the best first."""
+    return ", ".join(f"{verdicts[v]} {v}" for v in ORDER if verdicts.get(v))

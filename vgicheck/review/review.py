@@ -7,7 +7,8 @@ nothing is claimed of is read where a bound function calls it, and otherwise lef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,8 +16,9 @@ from proofs.generations import Generation
 
 from ..c.ir import Unsupported
 from ..c.source import Chunk, Unit, assemble
+from ..engine.portfolio import Portfolio
+from ..engine.tasks import Runner, Task
 from ..engine.verdict import Location, Obligation, Verdict
-from ..engine.workers import run_all
 from .fragments import Piece, all_pieces, removed_functions
 from .patch import Patch, PatchError
 
@@ -49,7 +51,7 @@ class Review:
     units: Mapping[int, Unit]
 
 
-def review(patch: Patch, generation: Generation, timeout: float, jobs: int, progress: Callable[[str], None]) -> Review:
+def review(patch: Patch, generation: Generation, runner: Runner) -> Review:
     """Judge a patch. Raises `PatchError` where it changes no function at all."""
     pieces = all_pieces(patch)
     functions = [p for p in pieces if p.kind == "function" and p.change != "context"]
@@ -59,7 +61,7 @@ def review(patch: Patch, generation: Generation, timeout: float, jobs: int, prog
         raise PatchError("the patch", "changes no C function", "give one that does")
     sizes = _sizes(pieces, generation)
     units = _units(pieces, generation, sizes)
-    found = _judged(units, functions, generation, timeout, jobs, progress)
+    found = _judged(units, pieces, functions, generation, runner)
     reports = [_report(p, units, generation) for p in functions]
     obligations = [o for p in functions for o in found[p.name]]
     for piece in partial_ones:
@@ -104,11 +106,10 @@ def _units(pieces: Sequence[Piece], generation: Generation, sizes: Sequence[int]
 
 def _judged(
     units: Mapping[int, Unit | Unsupported],
+    pieces: Sequence[Piece],
     functions: Sequence[Piece],
     generation: Generation,
-    timeout: float,
-    jobs: int,
-    progress: Callable[[str], None],
+    runner: Runner,
 ) -> dict[str, list[Obligation]]:
     """Judge each function for each size in a process of its own."""
     found: dict[str, list[Obligation]] = {}
@@ -121,27 +122,32 @@ def _judged(
             work += [(piece.name, size) for size in units]
     first = next(iter(units))
     work.sort(key=lambda item: generation.functions.index(item[0]))
-    tasks = [partial(_task, units[size], name, size, size == first, generation) for name, size in work]
-
-    def lost(number: int, reason: str) -> list[Obligation]:
-        name, _ = work[number]
-        return [Obligation(p, name, Verdict.UNKNOWN, reason=reason) for p in generation.names(name)]
-
-    answers = run_all(tasks, jobs, SECONDS_A_TASK * timeout, lost, lambda n: progress(work[n][0]))
+    text = json.dumps([(p.kind, p.name, p.file, p.first_line, p.change, p.text) for p in pieces])
+    tasks = [
+        Task(
+            ("review", generation.name, text, name, str(size), str(size == first)),
+            tuple((p, name) for p in generation.names(name)),
+            partial(_run, units[size], name, size, size == first, generation, runner.portfolio),
+        )
+        for name, size in work
+    ]
+    answers = runner.run(tasks, SECONDS_A_TASK * runner.portfolio.timeout)
     for name in dict.fromkeys(name for name, _ in work):
         by_size = {size: answers[i] for i, (n, size) in enumerate(work) if n == name}
+        bounds = generation.bounds(name, list(by_size))
         found[name] = [
-            merged(list(same), generation.bounds(name, list(by_size))) for same in zip(*by_size.values(), strict=True)
+            merged(dict(zip(by_size, same, strict=True)), bounds) for same in zip(*by_size.values(), strict=True)
         ]
     return found
 
 
-def _task(unit: Unit | Unsupported, name: str, size: int, tell: bool, generation: Generation) -> list[Obligation]:
+def _run(
+    unit: Unit | Unsupported, name: str, size: int, tell: bool, generation: Generation, portfolio: Portfolio
+) -> Iterator[Obligation]:
     assert isinstance(unit, Unit)
-    found = generation.judge(unit, name, size, tell)
-    for o in found:
+    for o in generation.judge(unit, name, size, tell, portfolio):
         o.replay = o.replay and replace(o.replay, size=size)
-    return found
+        yield o
 
 
 def _refusal(
@@ -192,13 +198,16 @@ def _change(piece: Piece) -> str:
 _WORST = (Verdict.REFUTED, Verdict.UNSUPPORTED, Verdict.UNKNOWN, Verdict.VACUOUS, Verdict.PROVED)
 
 
-def merged(same: Sequence[Obligation], bounds: str) -> Obligation:
+def merged(by_size: Mapping[int, Obligation], bounds: str) -> Obligation:
     """Return one obligation for all sizes: as bad as the worst of them."""
+    same = by_size.values()
     worst = min(same, key=lambda o: _WORST.index(o.verdict))
     told = next((o for o in same if o.verdict is worst.verdict and o.run is not None), worst)
     return replace(
         told,
         bounds=bounds,
         seconds=sum(o.seconds for o in same),
-        queries=tuple(q for o in same for q in o.queries),
+        solvers=tuple(dict.fromkeys(s for o in same for s in o.solvers)),
+        queries=tuple(replace(q, name=f"{size}-{q.name}") for size, o in by_size.items() for q in o.queries),
+        cached=all(o.cached for o in same),
     )
