@@ -77,7 +77,7 @@ def update_state(s: Machine, domain: Domain, switches: Switches) -> Machine:
             return domain.exists("waits", "irq", lambda k: deliverable(s.vm, w, k[0], k[1], switches), given=(w,))
 
         return replace(s, vm=_with_oracle(s.vm, waits))
-    cached = Map(lambda key: _computed(s.vm, *key, switches))
+    cached = Map(lambda key: _computed(s.vm, key[0], key[1], switches))
 
     def has_cached(key: tuple[int, ...]) -> bool:
         (w,) = key

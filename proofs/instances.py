@@ -66,10 +66,10 @@ class Size:
     def domain(self) -> Finite:
         """The indices that exist."""
         vcpus, lrs = [(v,) for v in range(self.vcpus)], [(l,) for l in range(self.lrs)]
-        keys = {
-            "vcpu": vcpus,
+        keys: dict[str, list[tuple[int, ...]]] = {
+            "vcpu": [*vcpus],
             "cpu": [(p,) for p in range(self.cpus)],
-            "lr": lrs,
+            "lr": [*lrs],
             "irq": sorted(self.irqs),
             "slot": [v + l for v in vcpus for l in lrs],
         }
@@ -88,7 +88,9 @@ class Size:
         }
         for chosen in product(*(named[a] for a in step.arguments if a in named)):
             given = {name: value for part in chosen for name, value in part.items()}
-            if step.name == "inject" and (is_sgi(given["intid"]) or given["vcpu"] and given["intid"] >= 32):
+            if step.name == "inject" and (
+                is_sgi(given["intid"]) or (given["vcpu"] and given["intid"] >= NR_PRIVATE_IRQS)
+            ):
                 continue
             yield tuple(given[a] for a in step.arguments)
 
@@ -193,39 +195,34 @@ def system(size: Size, switches: Switches, wanted: Sequence[str]) -> tuple[Syste
     return instance.system([start], transitions, bad), steps
 
 
-def keys(size: Size) -> dict[str, list[tuple[int, ...]]]:
+def keys(size: Size) -> dict[str, list[Any]]:
     """Return the keys of each map of the machine."""
     vcpus, cpus, lrs = range(size.vcpus), range(size.cpus), range(size.lrs)
     intids = sorted({i for i, _ in size.irqs})
-    banked = [(v, i) for i in intids for v in (vcpus if i < NR_PRIVATE_IRQS else (0,))]
     shared = [i for i in intids if i >= NR_PRIVATE_IRQS] or [NR_PRIVATE_IRQS]
     sent = [(v, i, s) for i in intids if is_sgi(i) for v in vcpus for s in vcpus] or [(0, 0, 0)]
-    mapped = sorted({(v, i, s) for i, source in size.irqs for v in vcpus for s in (source, 0)})
-    per_vcpu, per_cpu = [(v,) for v in vcpus], [(p,) for p in cpus]
-    found = {
-        "vm.irq_spi_cpu": [(i,) for i in shared],
+    banked = [(v, i) for i in intids for v in (vcpus if i < NR_PRIVATE_IRQS else (0,))]
+    of_vcpu, of_cpu = list(vcpus), list(cpus)
+    groups: dict[str, tuple[list[Any], str]] = {
+        "vm": (banked, "irq_enabled irq_cfg irq_line irq_state irq_active irq_priority"),
+        "thread": (of_vcpu, "phase why loaded cpu cursor overflow kick request"),
+        "shadow": (of_vcpu, "hcr misr"),
+        "shadow.": ([(v, l) for v in vcpus for l in lrs], "lr eisr elrsr lr_used"),
+        "cpu": (of_cpu, "hcr busy running live irq irq_lr"),
+        "ghost": (banked, "owed owned owner"),
+    }
+    found = {f"{r.rstrip('.')}.{name}": listed for r, (listed, names) in groups.items() for name in names.split()}
+    return found | {
+        "vm.irq_spi_cpu": shared,
         "vm.irq_spi_target": [(v, i) for v in vcpus for i in shared],
         "vm.sgi_sources": sent,
-        "vm.pending_on_cpu": per_vcpu,
-        "shadow.lr_map": mapped,
+        "vm.pending_on_cpu": of_vcpu,
+        "shadow.lr_map": sorted({(v, i, s) for i, source in size.irqs for v in vcpus for s in (source, 0)}),
         "shadow.cached": [(v, i) for v in vcpus for i in intids],
+        "cpu.lr": [(p, l) for p in cpus for l in lrs],
         "ghost.sgi_owed": sent,
-        "ghost.missed": per_vcpu,
+        "ghost.missed": of_vcpu,
     }
-    for name in ("irq_enabled", "irq_cfg", "irq_line", "irq_state", "irq_active", "irq_priority"):
-        found[f"vm.{name}"] = banked
-    for name in ("owed", "owned", "owner"):
-        found[f"ghost.{name}"] = banked
-    for name in ("phase", "why", "loaded", "cpu", "cursor", "overflow", "kick", "request"):
-        found[f"thread.{name}"] = per_vcpu
-    for name in ("hcr", "misr"):
-        found[f"shadow.{name}"] = per_vcpu
-    for name in ("lr", "eisr", "elrsr", "lr_used"):
-        found[f"shadow.{name}"] = [(v, l) for v in vcpus for l in lrs]
-    for name in ("hcr", "busy", "running", "live", "irq", "irq_lr"):
-        found[f"cpu.{name}"] = per_cpu
-    found["cpu.lr"] = [(p, l) for p in cpus for l in lrs]
-    return found
 
 
 def values(size: Size, switches: Switches) -> dict[str, Any]:

@@ -34,6 +34,10 @@ class Believed:
         """Say whether a sentence is believed."""
         return _sentence(invariant, part) not in self.lost
 
+    def lost_of(self, invariant: Invariant) -> list[str]:
+        """List the sentences of an invariant that were lost."""
+        return sorted(sentence for number, sentence in self.lost if INDUCTIVE[number] is invariant)
+
     @property
     def digest(self) -> str:
         """A name for what is believed."""

@@ -7,27 +7,157 @@ rest the largest set of sentences that keep each other is what is proved.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
 from model.generation import GENERATIONS, Switches
 from model.steps import STEPS
-from properties.machine import INVARIANTS, LEMMAS, STEP_PROPERTIES, Invariant
-from properties.property import Part
-from vgicheck.engine.portfolio import Portfolio
-from vgicheck.engine.tasks import Runner, Task
-from vgicheck.engine.verdict import Obligation, Query, Verdict
+from properties.machine import INVARIANTS, LEMMAS, STEP_PROPERTIES, Invariant, StepProperty
+from vgicheck.engine.portfolio import Inquiry, Portfolio
+from vgicheck.engine.tasks import Task
+from vgicheck.engine.verdict import Obligation, Verdict
+from vgicheck.engine.verdict import Run as Shown
 
+from .instances import QUICK, SMALL, Size
 from .machine import ALWAYS, FOLLOWING, INDUCTIVE, POSSIBLE, START, Goal, Induction
-from .weaken import ALL, Believed, dropped
+from .nearest import nearest
+from .runs import Broken, search
+from .weaken import ALL, Believed, fixpoint
+from .words import turns
 
 SUBJECT = "machine"
 BOUNDS = "nr_lr 1..64, vCPUs 1..8, INTID 0..1019, any number of steps"
+CLAIMS: tuple[Invariant | StepProperty, ...] = (*INVARIANTS, *STEP_PROPERTIES)
 LEMMA_IDS = tuple(i.id for i in LEMMAS)
-PROPERTY_IDS = tuple(dict.fromkeys(c.id for c in (*INVARIANTS, *STEP_PROPERTIES)))
+PROPERTY_IDS = tuple(dict.fromkeys(c.id for c in CLAIMS))
 STAGES = (START, ALWAYS, *(step.name for step in STEPS))
 STEP_OF = {step.name: step for step in STEPS}
+
+
+# A generation -----------------------------------------------------------------------------------
+
+Run = Callable[[Sequence[Task]], list[Obligation]]
+"""Runs tasks and returns all their obligations."""
+
+
+def obligations(run: Run, generation: str, portfolio: Portfolio, names: Sequence[str] = ()) -> list[Obligation]:
+    """Judge the machine of a generation: all of its properties and lemmas, or those properties that are named.
+
+    What induction cannot show, small instances may refute; what they do not refute may still be proved of fewer
+    sentences; beside what is refuted stands the nearest change of switches with which it is proved.
+    """
+    whole = merged(run(tasks(generation, ALL, portfolio)))
+    if any(o.verdict is not Verdict.PROVED for o in whole):
+        whole = _judged_apart(run, generation, portfolio, names)
+    return [o for o in whole if not names or o.property in names]
+
+
+def _judged_apart(run: Run, generation: str, portfolio: Portfolio, names: Sequence[str]) -> list[Obligation]:
+    quick = run([weakened(generation, portfolio), *(searching(generation, size, PROPERTY_IDS) for size in QUICK)])
+    found = {o.property: o for o in quick if o.subject == SUBJECT}
+    refuted = _shortest(quick)
+    left = [p for p in PROPERTY_IDS if p not in refuted and found[p].verdict is not Verdict.PROVED]
+    slow = [size for size in SMALL if size not in QUICK]
+    if left:
+        refuted |= _shortest(run([searching(generation, size, left) for size in slow]))
+    kept = tuple(p for p in PROPERTY_IDS if p not in refuted)
+    asked = [o for p, o in refuted.items() if not names or p in names]
+    for o, near in zip(asked, run([nearing(generation, o, kept, portfolio) for o in asked]), strict=True):
+        o.nearest = tuple(near.reason.split()) if near.verdict is Verdict.PROVED else None
+    for p, o in found.items():
+        if p in refuted:
+            found[p] = refuted[p]
+        elif o.verdict is not Verdict.PROVED:
+            o.reason += f"; no run of the {len(SMALL)} small instances breaks it"
+    return list(found.values())
+
+
+def _shortest(searched: Sequence[Obligation]) -> dict[str, Obligation]:
+    """Return the refutation of each property by the shortest run, as one of the machine."""
+    found: dict[str, Obligation] = {}
+    for o in searched:
+        if o.verdict is Verdict.REFUTED and o.run is not None:
+            known = found.get(o.property)
+            if known is None or known.run is None or len(o.run.turns) < len(known.run.turns):
+                found[o.property] = replace(o, subject=SUBJECT)
+    return found
+
+
+def searching(generation: str, size: Size, wanted: Sequence[str]) -> Task:
+    """Return the task of running every state of an instance: each property is refuted by a run, or holds there."""
+
+    def run() -> Iterator[Obligation]:
+        switches = GENERATIONS[generation]
+        seen = search(size, switches, wanted)
+        for name in wanted:
+            if name in seen.broken:
+                yield _refutation(seen.broken[name], switches)
+            else:
+                verdict = Verdict.PROVED if seen.exploration.exhaustive else Verdict.UNKNOWN
+                yield Obligation(name, size.name, verdict, method="every state", reason=seen.exploration.ended)
+
+    return Task(("search", generation, size.name, *wanted), tuple((name, size.name) for name in wanted), run)
+
+
+def _refutation(broken: Broken, switches: Switches) -> Obligation:
+    shown, ends = turns(broken.size, switches, broken.made)
+    run = Shown(
+        broken.sentence,
+        replayed=("python",),
+        turns=shown,
+        prologue=broken.prologue,
+        ends=ends,
+        instance=broken.size.name,
+    )
+    return Obligation(
+        broken.property,
+        broken.size.name,
+        Verdict.REFUTED,
+        method="a run of the machine from its initial state, a shortest one in this instance",
+        bounds=broken.size.name,
+        reason=broken.sentence,
+        run=run,
+    )
+
+
+def weakened(generation: str, portfolio: Portfolio) -> Task:
+    """Return the task of proving what the largest set of sentences that keep each other says."""
+
+    def run() -> Iterator[Obligation]:
+        yield from _weakened(GENERATIONS[generation], portfolio)
+
+    return Task(("weakened", generation), tuple((p, SUBJECT) for p in PROPERTY_IDS), run)
+
+
+def _weakened(switches: Switches, portfolio: Portfolio) -> list[Obligation]:
+    believed = fixpoint(switches, portfolio.timeout)
+    judgements = [o for stage in STAGES for o in judged(stage, switches, believed, portfolio)]
+    found = {o.property: o for o in merged(judgements)}
+    for invariant in INDUCTIVE:
+        lost = believed.lost_of(invariant)
+        if lost and invariant.id in found:
+            o = found[invariant.id]
+            o.verdict, o.reason = Verdict.UNKNOWN, f"not kept by every step: {lost[0]}"
+    return [found[p] for p in PROPERTY_IDS]
+
+
+def nearing(generation: str, o: Obligation, kept: Sequence[str], portfolio: Portfolio) -> Task:
+    """Return the task of finding the nearest switches with which a property that is refuted is proved."""
+
+    def proved(candidate: Switches) -> bool:
+        return next(p for p in _weakened(candidate, portfolio) if p.property == o.property).verdict is Verdict.PROVED
+
+    def run() -> Iterator[Obligation]:
+        assert o.run is not None
+        size = next(size for size in SMALL if size.name == o.run.instance)
+        made = tuple((t.step, t.arguments) for t in o.run.turns)
+        broken = Broken(o.property, o.run.violated, size, made, o.run.prologue)
+        names = nearest(broken, kept, GENERATIONS[generation], proved)
+        verdict = Verdict.UNKNOWN if names is None else Verdict.PROVED
+        yield Obligation(o.property, "nearest", verdict, reason=" ".join(names or ()))
+
+    return Task(("nearest", generation, o.property, *kept), ((o.property, "nearest"),), run)
 
 
 # Induction ---------------------------------------------------------------------------------------
@@ -36,12 +166,12 @@ STEP_OF = {step.name: step for step in STEPS}
 def claimed(stage: str) -> tuple[str, ...]:
     """List what is claimed of a stage of the induction: its start, what always follows, or a step."""
     if stage == START:
-        found: Iterable[str] = (i.id for i in INDUCTIVE)
+        found: Iterable[Invariant | StepProperty] = INDUCTIVE
     elif stage == ALWAYS:
-        found = (i.id for i in FOLLOWING)
+        found = FOLLOWING
     else:
-        found = (POSSIBLE.id, *(c.id for c in (*INDUCTIVE, *STEP_PROPERTIES)))
-    return tuple(dict.fromkeys(found))
+        found = (POSSIBLE, *INDUCTIVE, *STEP_PROPERTIES)
+    return tuple(dict.fromkeys(claim.id for claim in found))
 
 
 def goals(induction: Induction, stage: str) -> Iterator[Goal]:
@@ -53,21 +183,22 @@ def goals(induction: Induction, stage: str) -> Iterator[Goal]:
 
 def judged(stage: str, switches: Switches, believed: Believed, portfolio: Portfolio) -> Iterator[Obligation]:
     """Judge what is claimed of a stage, believing some sentences of the state before."""
+    inquiry = Inquiry(portfolio)
     found: dict[str, Obligation] = {name: Obligation(name, stage, Verdict.PROVED) for name in claimed(stage)}
-    for goal in goals(Induction(switches, believed.__contains__), stage):
+    for goal in goals(Induction(switches, believed), stage):
         o = found[goal.claim.id]
+        name = f"{stage}.{len(o.queries)}"
         if goal.claim is POSSIBLE:
-            asked = portfolio.possible(f"{stage}.possible", goal.assertions)
+            asked = inquiry.possible(name, goal.assertions)
             o.verdict = {"sat": Verdict.PROVED, "unsat": Verdict.VACUOUS}.get(asked.result, Verdict.UNKNOWN)
-        elif assertions := goal.assertions:
-            asked = portfolio.unmet(f"{stage}.{len(o.queries)}", assertions)
+            o.seconds, o.queries = asked.seconds, (asked.query,)
+            continue
+        if assertions := goal.assertions:
+            asked = inquiry.contradictory(name, assertions)
+            o.seconds, o.queries = o.seconds + asked.seconds, (*o.queries, asked.query)
             if asked.result != "unsat" and o.verdict is Verdict.PROVED:
                 o.verdict = Verdict.REFUTED if asked.result == "sat" else Verdict.UNKNOWN
-                o.reason = goal.parts[0].sentence if asked.result == "sat" else asked.reason
-        else:
-            continue
-        o.seconds += asked.seconds
-        o.queries = (*o.queries, asked.query)
+                o.reason = " / ".join(p.sentence for p in goal.parts) if asked.result == "sat" else asked.reason
     yield from found.values()
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from model.distributor import NR_PRIVATE_IRQS
+from model.generation import Switches
 from model.gicd import CTLR, PER_IRQ, SGIR
-from model.machine import Exit, Machine
+from model.lr import LRState
+from model.machine import Exit, Machine, Phase, current_lr
+from model.vm import bank_of, is_sgi
+from vgicheck.engine.verdict import Turn
 
-from .instances import Made
+from .instances import Made, Size, run
 
 Told = tuple[str, str]
 """The column and the line of a step."""
@@ -23,16 +28,62 @@ REGISTERS = dict(
 
 
 def told(made: Made, before: Machine, after: Machine) -> Told:
-    """Return whose step it is, and what it does, given the plain machines around it."""
+    """Return where a step is made, a CPU or a device, and what it does, given the plain machines around it."""
     name, arguments = made
     if name == "inject":
         vcpu, intid, level = arguments
         return "device", f"line of {intid} {'rises' if level else 'falls'}: kvm_vgic_inject_irq()"
     if name.startswith("irq_"):
-        cpu = arguments[0]
-        vcpu = f" (vcpu{before.cpu.running[cpu]})" if before.cpu.busy[cpu] else ""
-        return f"CPU{cpu}", f"{_IRQ[name]}{vcpu if name == 'irq_enter' else ''}{_of_lr(name, arguments, before)}"
-    return f"vcpu{arguments[0]}", _THREAD[name](arguments, before, after)
+        return f"CPU{arguments[0]}", f"{_IRQ[name]}{_of_lr(name, arguments, before)}"
+    vcpu = arguments[0]
+    cpu = after.thread.cpu[vcpu]
+    alone = before.nr_vcpus == 1
+    return f"CPU{cpu}", ("" if alone else f"vcpu{vcpu}: ") + _THREAD[name](arguments, before, after)
+
+
+def turns(size: Size, switches: Switches, made: Sequence[Made]) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
+    """Return the steps of a run in words, and the machine that it ends in."""
+    states = list(run(size, switches, made))
+    found = []
+    for (name, arguments), before, after in zip(made, states, states[1:], strict=False):
+        by, does = told((name, arguments), before, after)
+        found.append(Turn(name, tuple(int(a) for a in arguments), by, does))
+    return tuple(found), tuple(ends(size, states[-1]))
+
+
+def ends(size: Size, s: Machine) -> Iterator[str]:
+    """Yield what is to be said of a machine: of each vCPU, and of each interrupt."""
+    for v in range(size.vcpus):
+        oracle, kick = s.vm.pending_on_cpu[v], s.thread.kick[v]
+        yield (
+            f"vcpu{v}: {Phase(s.thread.phase[v]).name.lower()}, irq_pending_on_cpu {'set' if oracle else 'clear'}"
+            + (", a kick under way" if kick else "")
+        )
+    for i, source in size.irqs:
+        for v in range(size.vcpus) if i < NR_PRIVATE_IRQS else (0,):
+            yield f"{_name(i, source)}{f' of vcpu{v}' if i < NR_PRIVATE_IRQS else ''}: {_state(size, s, v, i, source)}"
+
+
+def _name(intid: int, source: int) -> str:
+    return f"SGI {intid} from vcpu{source}" if is_sgi(intid) else f"interrupt {intid}"
+
+
+def _state(size: Size, s: Machine, v: int, intid: int, source: int) -> str:
+    key = bank_of(v, intid)
+    if is_sgi(intid):
+        said = ["pending" if s.vm.sgi_sources[v, intid, source] else "not pending"]
+    else:
+        said = ["line high" if s.vm.irq_line[key] else "line low"]
+        said += ["irq_state set"] if s.vm.irq_state[key] else []
+        said += ["irq_active set"] if s.vm.irq_active[key] else []
+    said += ["disabled"] if not s.vm.irq_enabled[key] else []
+    for w in range(size.vcpus):
+        for l in range(size.lrs):
+            lr = current_lr(s, w, l)
+            if s.shadow.lr_used[w, l] and lr.virtual_id == intid and (not is_sgi(intid) or lr.cpuid == source):
+                eoi = ", EOI to be seen" if lr.eoi else ""
+                said.append(f"in LR{l} of vcpu{w} ({LRState(lr.state).name.lower().replace('_', '+')}{eoi})")
+    return ", ".join(said)
 
 
 def _of_lr(name: str, arguments: tuple[Any, ...], before: Machine) -> str:

@@ -306,8 +306,8 @@ def _active_has_lr(s: Machine, domain: Domain, switches: Switches, vcpu: Key, ir
         Part("an active interrupt sits in a list register of one vCPU, with its EOI still to be seen", active,
              and_(s.ghost.owned[key], mapped != LR_EMPTY, s.shadow.lr_used[w, l], s.shadow.lr[w, l].virtual_id == i,
                   s.shadow.lr[w, l].eoi, or_(w == v, le(NR_PRIVATE_IRQS, i)))),
-        Part("a private interrupt is in list registers of its own vCPU", and_(s.ghost.owned[key], lt(i, NR_PRIVATE_IRQS)),
-             w == v),
+        Part("a private interrupt is in list registers of its own vCPU",
+             and_(s.ghost.owned[key], lt(i, NR_PRIVATE_IRQS)), w == v),
         Part("no SGI is active", is_sgi(i), not_(active)),
     ]  # fmt: skip
 
@@ -517,7 +517,8 @@ INVARIANTS: tuple[Invariant, ...] = (
               _oracle_sound, "vgic.c, irq_pending_on_cpu", "never",
               "take distributor lock on sync_hwstate path, v3.9 to v3.11"),
     Invariant("nobody-sleeps-on-pending", "no vCPU sleeps on something that waits for it, unless a kick is under way",
-              ("vcpu", "irq", "lr"), _nobody_sleeps, "kvm_vcpu_block, kvm_arch_vcpu_runnable", "never", "none known", follows=True),
+              ("vcpu", "irq", "lr"), _nobody_sleeps, "kvm_vcpu_block, kvm_arch_vcpu_runnable", "never",
+              "none known", follows=True),
     Invariant("kick-not-lost", "no vCPU runs in the guest past something that came after its flush, without a kick",
               ("vcpu", "irq"), _kick_not_lost, "vgic_kick_vcpus, kvm_vcpu_kick",
               "for what did not fit: UIE tells of that", "use vcpu requests for irq injection, v4.13"),

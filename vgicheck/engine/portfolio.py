@@ -82,9 +82,16 @@ class Inquiry:
 
     def possible(self, name: str, assertions: Sequence[Any]) -> Asked:
         """Ask whether assertions hold together, hoping for `sat`."""
+        return self._hoped("sat", name, assertions)
+
+    def contradictory(self, name: str, assertions: Sequence[Any]) -> Asked:
+        """Ask whether assertions hold together, hoping for `unsat`: all of them at once, unlike `impossible`."""
+        return self._hoped("unsat", name, assertions)
+
+    def _hoped(self, hoped: str, name: str, assertions: Sequence[Any]) -> Asked:
         text = self._text(assertions)
         known = self._known(name, text) or self._answered(name, text, ask(assertions, self.portfolio.timeout))
-        return self._confirmed(known, text) if known.result == "sat" else known
+        return self._confirmed(known, text) if known.result == hoped else known
 
     def _text(self, assertions: Sequence[Any]) -> str:
         return smtlib(assertions, self._context)

@@ -49,6 +49,16 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """A step of a machine in a run: `step` was made with `arguments`, by somebody and in words."""
+
+    step: str
+    arguments: tuple[int, ...]
+    by: str
+    does: str
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """A run that breaks a property: what it starts from, what it changes, and the line at fault.
 
@@ -56,16 +66,23 @@ class Run:
     the lines taken.
     Inputs that are not listed are 0. `returned` is false where the path ended in something undefined.
     `replayed` names the readings in which it was seen to fail: `python`, and `native` where compiled C confirmed it.
+
+    A run of a machine has `turns` from its initial state on, the first `prologue` of which only set it up, and says
+    in `ends` what it comes to; `instance` names how small the machine is.
     """
 
     violated: str
-    inputs: tuple[Value, ...]
-    indices: tuple[Value, ...]
-    changes: tuple[Change, ...]
-    fault: Location | None
-    path: tuple[int, ...]
-    returned: bool
-    replayed: tuple[str, ...]
+    inputs: tuple[Value, ...] = ()
+    indices: tuple[Value, ...] = ()
+    changes: tuple[Change, ...] = ()
+    fault: Location | None = None
+    path: tuple[int, ...] = ()
+    returned: bool = True
+    replayed: tuple[str, ...] = ()
+    turns: tuple[Turn, ...] = ()
+    prologue: int = 0
+    ends: tuple[str, ...] = ()
+    instance: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +137,8 @@ class Obligation:
     cached: bool = False
     replay: Replay | None = field(default=None, repr=False)
     unconfirmed: str = ""
+    nearest: tuple[str, ...] | None = None
+    """For a generation that breaks the property: the smallest change of its switches with which it is proved."""
 
     @builtins.property
     def id(self) -> str:

@@ -65,7 +65,9 @@ def runs(
         yield f"[{numbers[id(o)]}] {o.subject}: {o.property}"
         yield f"    must hold:  {sentences.get(o.property, o.property)}"
         yield f"    fails:      {o.run.violated}"
-        yield from _run(o.run, lines)
+        yield from schedule(o.run) if o.run.turns else _run(o.run, lines)
+        if o.nearest is not None:
+            yield from _wrapped("proved with:", f"{', '.join(o.nearest)}")
         if o.unconfirmed:
             yield from _wrapped("", f"not in compiled C: {o.unconfirmed}")
         yield ""
@@ -98,6 +100,24 @@ def _run(run: Run, lines: Mapping[tuple[str, int], str]) -> Iterator[str]:
             yield f"    {'':<11} and {rest} more that do not matter here"
     else:
         yield f"    {'changes:':<11} nothing"
+    yield f"    {'seen in:':<11} {', '.join(run.replayed)}"
+
+
+def schedule(run: Run) -> Iterator[str]:
+    """Yield a run of a machine as the kernel list writes races: a column for each CPU, time going down."""
+    shown = run.turns[run.prologue :]
+    columns = sorted({t.by for t in shown})
+    width = min(46, max(len(t.does) for t in shown) + 2)
+    yield f"    {'machine:':<11} {run.instance}"
+    yield f"    {'after:':<11} {run.prologue} steps that set it up"
+    yield ""
+    yield ("    " + "".join(f"{by:<{width}}" for by in columns)).rstrip()
+    yield ("    " + "".join(f"{'-' * (width - 2):<{width}}" for _ in columns)).rstrip()
+    for turn in shown:
+        yield f"    {' ' * width * columns.index(turn.by)}{turn.does}"
+    yield ""
+    for n, line in enumerate(run.ends):
+        yield f"    {'then:' if n == 0 else '':<11} {line}"
     yield f"    {'seen in:':<11} {', '.join(run.replayed)}"
 
 
