@@ -143,17 +143,16 @@ TABLE: tuple[Transition, ...] = (
 )
 PROPERTIES: tuple[Property, ...] = (*HANDLER, *INIT, *MMIO, *HARDWARE)
 
+IDS = tuple(p.id for p in PROPERTIES)
+
 
 def claims(names: Sequence[str] = ()) -> list[tuple[Transition, Property]]:
-    """List what is claimed, of all properties or of those named. Raises `KeyError` for an unknown name."""
-    unknown = [n for n in names if n not in {p.id for p in PROPERTIES}]
-    if unknown:
-        raise KeyError(unknown[0])
+    """List what is claimed, of all properties or of those named."""
     return [(t, p) for t in TABLE for p in PROPERTIES if p.subject == t.subject and (not names or p.id in names)]
 
 
 def tasks(names: Sequence[str], generation: str, portfolio: Portfolio) -> list[Task]:
-    """Return the obligations of a generation, each a task of its own. Raises `KeyError` for an unknown name."""
+    """Return the obligations of a generation, each a task of its own."""
     switches = GENERATIONS[generation]
     shared = cache(partial(taken, switches=switches))
 

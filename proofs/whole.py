@@ -31,6 +31,7 @@ BOUNDS = "nr_lr 1..64, vCPUs 1..8, INTID 0..1019, any number of steps"
 CLAIMS: tuple[Invariant | StepProperty, ...] = (*INVARIANTS, *STEP_PROPERTIES)
 LEMMA_IDS = tuple(i.id for i in LEMMAS)
 PROPERTY_IDS = tuple(dict.fromkeys(c.id for c in CLAIMS))
+IDS = (*LEMMA_IDS, *PROPERTY_IDS)
 STAGES = (START, ALWAYS, *(step.name for step in STEPS))
 STEP_OF = {step.name: step for step in STEPS}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .handler import HANDLER
 from .hardware import HARDWARE
 from .init import INIT
+from .machine import INVARIANTS, STEP_PROPERTIES
 from .mmio import MMIO
 
 CODE = {
@@ -17,4 +18,7 @@ CODE = {
 }
 """Properties of C, which speak of no state of the model."""
 
-SENTENCES: dict[str, str] = {**{p.id: p.sentence for p in (*HANDLER, *INIT, *MMIO, *HARDWARE)}, **CODE}
+MACHINE = (*reversed(INVARIANTS), *STEP_PROPERTIES)
+"""Where two invariants share an id, the first gives the sentence."""
+
+SENTENCES: dict[str, str] = {**{p.id: p.sentence for p in (*HANDLER, *INIT, *MMIO, *HARDWARE, *MACHINE)}, **CODE}

@@ -17,6 +17,7 @@ import click
 
 from model.generation import GENERATIONS
 from proofs import model as model_proofs
+from proofs import whole
 from proofs.claims import SUBJECTS
 from proofs.generations import october_2012
 from properties.catalogue import SENTENCES
@@ -25,7 +26,7 @@ from .c import native as native_runs
 from .engine.cache import Cache, directory
 from .engine.portfolio import Portfolio
 from .engine.results import Results, fingerprint
-from .engine.tasks import Runner
+from .engine.tasks import Runner, Task
 from .engine.verdict import Obligation, Verdict
 from .report import machine, text
 from .report.progress import Progress
@@ -208,14 +209,17 @@ def prove(properties: Sequence[str], generation: str, options: Options) -> None:
     """Prove the model's own obligations."""
     if generation not in GENERATIONS:
         raise Wrong(f"--generation {generation}: there is no such generation; there are {', '.join(GENERATIONS)}")
-    try:
-        with options.runner() as runner:
-            tasks = model_proofs.tasks(properties, generation, runner.portfolio)
-            found = [o for answers in runner.run(tasks, SECONDS_A_TASK * options.timeout) for o in answers]
-    except KeyError as unknown:
-        raise Wrong(
-            f"{unknown.args[0]}: no property of the model has this id; see `vgicheck list properties`"
-        ) from None
+    for name in properties:
+        if name not in (*model_proofs.IDS, *whole.IDS):
+            raise Wrong(f"{name}: no property of the model has this id; see `vgicheck list properties`")
+    with options.runner() as runner:
+
+        def run(tasks: Sequence[Task]) -> list[Obligation]:
+            return [o for answers in runner.run(tasks, SECONDS_A_TASK * options.timeout) for o in answers]
+
+        found = run(model_proofs.tasks(properties, generation, runner.portfolio))
+        if not properties or any(name in whole.IDS for name in properties):
+            found += whole.obligations(run, generation, runner.portfolio, properties)
     _keep(options.keep, found)
     if options.json_file != "-":
         click.echo(f"model, generation {generation}")

@@ -26,9 +26,15 @@ class Part:
 
 def hard() -> z3.BoolRef:
     """A claim that no solver settles in a moment: a product of two primes has no factors."""
-    x, y = z3.BitVecs("x y", 64)
-    product = z3.ZeroExt(64, x) * z3.ZeroExt(64, y)
-    return z3.Not(z3.And(product == 18446743979220271189 * 18446744073709551557, z3.UGT(x, 1), z3.UGT(y, 1)))
+    x, y = z3.BitVecs("x y", 128)
+    product = z3.ZeroExt(128, x) * z3.ZeroExt(128, y)
+    return z3.Not(
+        z3.And(
+            product == 285455174432387868501728053561370243 * 152841877276227882569623443274511711,
+            z3.UGT(x, 1),
+            z3.UGT(y, 1),
+        )
+    )
 
 
 HOLDS = Part("smaller stays smaller", z3.ULT(A, 5), z3.ULT(A, 6))
@@ -93,7 +99,7 @@ def test_preferences_choose_among_refutations() -> None:
 
 def test_queries_are_what_the_verdict_rests_on() -> None:
     """A proof names its questions, each part's and the witnesses', and their texts where those are to be kept."""
-    parts = [HOLDS, Part("other", True, z3.ULE(A, A | B))]
+    parts = [HOLDS, Part("other", HOLDS.premise, z3.ULE(A, A | 8))]
     finding = judge(parts, [], Portfolio(5, keep=True))
     assert finding.verdict is Verdict.PROVED
     assert [(q.name, q.answer) for q in finding.queries] == [("0", "unsat"), ("1", "unsat"), ("witness-0", "sat")]

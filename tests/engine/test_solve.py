@@ -14,11 +14,15 @@ P = z3.Bool("p")
 SMALL = z3.BitVec("small", 3)
 
 
-def hard(bits: int = 64) -> list[z3.BoolRef]:
+def hard(bits: int = 128) -> list[z3.BoolRef]:
     """The factors of a product of two primes, which no solver finds in a moment."""
     x, y = z3.BitVecs("x y", bits)
     wide = z3.ZeroExt(bits, x) * z3.ZeroExt(bits, y)
-    return [wide == 18446743979220271189 * 18446744073709551557, z3.UGT(x, 1), z3.UGT(y, 1)]
+    return [
+        wide == 285455174432387868501728053561370243 * 152841877276227882569623443274511711,
+        z3.UGT(x, 1),
+        z3.UGT(y, 1),
+    ]
 
 
 @pytest.mark.parametrize("split", [None, SMALL])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import z3
@@ -58,16 +58,14 @@ class Finding:
 class Witnesses:
     """States that satisfy the assumptions, kept because a state that meets one premise often meets the next."""
 
-    known: list[Asked] = field(default_factory=list)
+    models: list[Any] = field(default_factory=list)
 
-    def find(self, premise: Any, assumptions: Sequence[Any], inquiry: Inquiry) -> Asked:
-        """Return the question whose answer shows that some state meets the assumptions and a premise, or may not."""
-        for asked in self.known:
-            if premise is True or (asked.model is not None and _meets(asked.model, premise)):
-                return replace(asked, seconds=0.0)
-        asked = inquiry.possible(f"witness-{len(self.known)}", [premise, *assumptions])
-        if asked.result == "sat":
-            self.known.append(asked)
+    def find(self, name: str, premise: Any, assumptions: Sequence[Any], inquiry: Inquiry) -> Asked:
+        """Return the question whether some state meets the assumptions and a premise, with its answer."""
+        model = next((m for m in self.models if premise is True or _meets(m, premise)), None)
+        asked = inquiry.possible(name, [premise, *assumptions], model)
+        if model is None and asked.model is not None:
+            self.models.append(asked.model)
         return asked
 
 
@@ -107,8 +105,12 @@ def judge(
     if unknown:
         return Finding(Verdict.UNKNOWN, seconds, reason=unknown, queries=tuple(queries))
     witnesses = witnesses or Witnesses()
+    premises: dict[object, PartLike] = {}
     for part in parts:
-        asked = witnesses.find(part.premise, assumptions, inquiry)
+        premise: Any = part.premise
+        premises.setdefault(premise.get_id() if is_symbolic(premise) else str(premise), part)
+    for number, part in enumerate(premises.values()):
+        asked = witnesses.find(f"witness-{number}", part.premise, assumptions, inquiry)
         seconds += asked.seconds
         queries[asked.query] = None
         if asked.result == "unsat":

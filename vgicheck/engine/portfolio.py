@@ -14,7 +14,7 @@ from typing import Any
 import z3
 
 from .cache import FINAL, Cache, digest_of, version
-from .solve import FAMILIES, QUICK, Answer, ask, second_opinion, smtlib
+from .solve import FAMILIES, QUICK, Answer, Writer, ask, second_opinion
 from .values import is_symbolic
 from .verdict import Query
 
@@ -59,7 +59,7 @@ class Inquiry:
     """The questions of one obligation, asked of a portfolio. Their texts depend on them and their order alone."""
 
     portfolio: Portfolio
-    _context: Any = field(default_factory=z3.Context)
+    _text: Writer = field(default_factory=Writer)
 
     def impossible(self, name: str, goal: Any, assumptions: Sequence[Any], split: Any = None) -> Asked:
         """Ask whether a goal can hold, hoping for `unsat`; `split` is as for `solve.ask`.
@@ -76,25 +76,26 @@ class Inquiry:
             if quick.result == "unsat":
                 known = self._answered(name, alone, quick)
             else:
-                known = self._answered(name, whole, ask([goal, *assumptions], timeout, split), quick.seconds)
+                known = self._answered(
+                    name, whole, ask([goal, *assumptions], timeout, split, text=whole), quick.seconds
+                )
         text = alone if known.query.digest == digest_of(alone) else whole
         return self._confirmed(known, text) if known.result == "unsat" else known
 
-    def possible(self, name: str, assertions: Sequence[Any]) -> Asked:
-        """Ask whether assertions hold together, hoping for `sat`."""
-        return self._hoped("sat", name, assertions)
+    def possible(self, name: str, assertions: Sequence[Any], model: Any = None) -> Asked:
+        """Ask whether assertions hold together, hoping for `sat`; a model of Z3 in which they do is an answer."""
+        return self._hoped("sat", name, assertions, None if model is None else Answer("sat", 0.0, model))
 
     def contradictory(self, name: str, assertions: Sequence[Any]) -> Asked:
         """Ask whether assertions hold together, hoping for `unsat`: all of them at once, unlike `impossible`."""
         return self._hoped("unsat", name, assertions)
 
-    def _hoped(self, hoped: str, name: str, assertions: Sequence[Any]) -> Asked:
+    def _hoped(self, hoped: str, name: str, assertions: Sequence[Any], found: Answer | None = None) -> Asked:
         text = self._text(assertions)
-        known = self._known(name, text) or self._answered(name, text, ask(assertions, self.portfolio.timeout))
+        known = self._known(name, text)
+        if known is None:
+            known = self._answered(name, text, found or ask(assertions, self.portfolio.timeout, text=text))
         return self._confirmed(known, text) if known.result == hoped else known
-
-    def _text(self, assertions: Sequence[Any]) -> str:
-        return smtlib(assertions, self._context)
 
     def _known(self, name: str, text: str) -> Asked | None:
         if self.portfolio.cache is None:

@@ -31,10 +31,11 @@ VALUE = 1_000_000
 """Solver's steps for one value of the index by which a question is split."""
 
 
-def ask(assertions: Sequence[Any], timeout: float, split: Any = None, effort: int = 0) -> Answer:
+def ask(assertions: Sequence[Any], timeout: float, split: Any = None, effort: int = 0, text: str = "") -> Answer:
     """Ask whether the assertions hold together.
 
-    `timeout` is in seconds, `effort` in the solver's own steps, 0 for no limit.
+    `timeout` is in seconds, `effort` in the solver's own steps, 0 for no limit; `text` is the question as SMT-LIB,
+    where it is at hand.
 
     A question that Z3 does not answer with `PIECE` effort is asked for each value of `split`, a word of few bits, where
     its first assertion depends on that; then it goes to bitwuzla, and at last to Z3 without any limit but time.
@@ -47,7 +48,7 @@ def ask(assertions: Sequence[Any], timeout: float, split: Any = None, effort: in
         if split is not None and _depends(assertions[0], split):
             result, model, reason = _piece_by_piece(facts, split, timeout)
         if result == "unknown":
-            result = second_opinion("bitwuzla", smtlib(facts), timeout)
+            result = second_opinion("bitwuzla", text or smtlib(facts), timeout)
             solver = "bitwuzla"
         if result != "unsat" and model is None:
             result, model, reason = _in_one_piece(facts, timeout, 0)
@@ -127,16 +128,37 @@ class Feasibility:
         return self._known[key][1]
 
 
-def smtlib(assertions: Sequence[Any], context: Any = None) -> str:
-    """Return the question as SMT-LIB 2 text.
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes questions as SMT-LIB 2 text, each the same on every run.
 
-    How Z3 writes a term depends on what else its context holds.  In a fresh context, in which the same questions are
-    written in the same order, the text of each is the same on every run.
+    How Z3 writes a term depends on what else its context holds, and held before.  A writer has a context of its own,
+    from which nothing is ever removed, so that a text depends on the questions that it wrote, and on nothing else.
     """
-    solver = z3.Solver(ctx=context)
-    facts = _facts(assertions)
-    solver.add(*(facts if context is None else (fact.translate(context) for fact in facts)))
-    return "(set-logic QF_UFBV)\n" + str(solver.to_smt2())
+
+    _context: Any = field(default_factory=z3.Context)
+    _copies: dict[int, tuple[Any, Any]] = field(default_factory=dict)
+
+    def __call__(self, assertions: Sequence[Any]) -> str:
+        """Return the text of a question."""
+        facts = [self._copy(fact) for fact in _facts(assertions)] or [z3.BoolVal(True, self._context)]
+        others = (z3.Ast * (len(facts) - 1))(*(fact.as_ast() for fact in facts[:-1]))
+        text = z3.Z3_benchmark_to_smtlib_string(
+            self._context.ref(), "", "", "unknown", "", len(others), others, facts[-1].as_ast()
+        )
+        return f"(set-logic QF_UFBV)\n{text}"
+
+    def _copy(self, fact: Any) -> Any:
+        """Return a term in the writer's context. The original is kept too, so that its number stays its own."""
+        key = fact.get_id()
+        if key not in self._copies:
+            self._copies[key] = fact, fact.translate(self._context)
+        return self._copies[key][1]
+
+
+def smtlib(assertions: Sequence[Any]) -> str:
+    """Return one question as SMT-LIB 2 text."""
+    return Writer()(assertions)
 
 
 FAMILIES = ("z3", "bitwuzla", "cvc5")
