@@ -5,7 +5,7 @@ from __future__ import annotations
 from .handler import HANDLER
 from .hardware import HARDWARE
 from .init import INIT
-from .machine import INVARIANTS, STEP_PROPERTIES
+from .machine import INVARIANTS, STEP_PROPERTIES, Invariant, StepProperty
 from .mmio import MMIO
 
 CODE = {
@@ -18,7 +18,7 @@ CODE = {
 }
 """Properties of C, which speak of no state of the model."""
 
-MACHINE = (*reversed(INVARIANTS), *STEP_PROPERTIES)
+MACHINE: tuple[Invariant | StepProperty, ...] = (*reversed(INVARIANTS), *STEP_PROPERTIES)
 """Where two invariants share an id, the first gives the sentence."""
 
 SENTENCES: dict[str, str] = {**{p.id: p.sentence for p in (*HANDLER, *INIT, *MMIO, *HARDWARE, *MACHINE)}, **CODE}

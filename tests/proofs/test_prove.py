@@ -153,12 +153,6 @@ def test_generations_are_the_two_ends() -> None:
     assert all(getattr(REFERENCE, f.name) and not getattr(OCTOBER_2012, f.name) for f in fields(Switches))
 
 
-def test_claims_of_an_unknown_property() -> None:
-    """A name that no property has is refused, not passed over."""
-    with pytest.raises(KeyError, match="no-such-property"):
-        claims(["eoi-clears-active", "no-such-property"])
-
-
 def judged_with(switch: str, switches: Switches) -> list[Obligation]:
     """Judge what a switch may change: a part that is the reference's, term by term, has the reference's answer."""
     found = []
