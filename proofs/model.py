@@ -11,8 +11,9 @@ import z3
 
 from model.distributor import MAX_CPUS, NR_LRS, VgicCpu
 from model.generation import GENERATIONS, Switches
-from model.gich import FIRST_SPECIAL_INTID, TRANSITIONS
+from model.gich import FIRST_SPECIAL_INTID
 from model.handler import HandlerState, vgic_maintenance_handler
+from model.hardware import TRANSITIONS
 from model.init import (
     HypInitState,
     VcpuInitState,
@@ -23,6 +24,7 @@ from model.init import (
     kvm_vgic_vcpu_init,
 )
 from model.mmio import MmioState, vgic_handle_mmio
+from properties.cpu_interface import CPU_INTERFACE
 from properties.handler import HANDLER
 from properties.hardware import HARDWARE
 from properties.init import INIT
@@ -141,7 +143,7 @@ TABLE: tuple[Transition, ...] = (
         for name, (state, step) in TRANSITIONS.items()
     ),
 )
-PROPERTIES: tuple[Property, ...] = (*HANDLER, *INIT, *MMIO, *HARDWARE)
+PROPERTIES: tuple[Property, ...] = (*HANDLER, *INIT, *MMIO, *HARDWARE, *CPU_INTERFACE)
 
 
 def claims(names: Sequence[str] = ()) -> list[tuple[Transition, Property]]:

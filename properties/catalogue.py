@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .cpu_interface import CPU_INTERFACE
 from .handler import HANDLER
 from .hardware import HARDWARE
 from .init import INIT
@@ -17,4 +18,4 @@ CODE = {
 }
 """Properties of C, which speak of no state of the model."""
 
-SENTENCES: dict[str, str] = {**{p.id: p.sentence for p in (*HANDLER, *INIT, *MMIO, *HARDWARE)}, **CODE}
+SENTENCES: dict[str, str] = {**{p.id: p.sentence for p in (*HANDLER, *INIT, *MMIO, *HARDWARE, *CPU_INTERFACE)}, **CODE}
