@@ -238,28 +238,25 @@ def acknowledge(gich: Gich, lr_index: int) -> Gich:
 def end_of_interrupt(gich: Gich, virtual_id: int) -> Gich:
     """The guest writes GICV_EOIR, with EOImode 0, while a priority is active, which is not dropped here.
 
-    That is deactivation by `deactivate`; ids from 1020 on are ignored.
+    It acts on the lowest list register that holds this id in an active state; where there is none, EOICount goes up by
+    one.  HCR.En makes no difference.  That two registers hold one id is UNPREDICTABLE in the architecture.
     """
     ordinary = lt(virtual_id, FIRST_SPECIAL_INTID)
-    return deactivate(gich, virtual_id, when=ordinary, counts=True)
-
-
-def deactivate(gich: Gich, virtual_id: int, when: bool, counts: bool) -> Gich:
-    """Where `when` holds: active to invalid, pending and active to pending.
-
-    It acts on the lowest list register that holds this id in an active state; where there is none, EOICount goes up by
-    one, if this end `counts`, and wraps.  HCR.En makes no difference.  That two registers hold one id is UNPREDICTABLE in
-    the architecture.
-    """
     found, lr_index = first_in_service(gich, virtual_id)
+    ended = deactivate(gich, lr_index, when=and_(ordinary, found))
+    return replace(ended, hcr=ite(and_(ordinary, not_(found)), counted(gich.hcr), gich.hcr))
+
+
+def deactivate(gich: Gich, lr_index: int, when: bool) -> Gich:
+    """Where `when` holds, end the interrupt in a list register: active to invalid, pending and active to pending."""
     lr = gich.lr[lr_index]
     ended = replace(lr, state=ite(lr.state == LRState.ACTIVE, LRState.INVALID, LRState.PENDING, width=2))
-    counted = replace(gich.hcr, eoicount=field_of(gich.hcr.eoicount + 1, 4, 0))
-    return replace(
-        gich,
-        lr=gich.lr.set(lr_index, ended, when=and_(when, found)),
-        hcr=ite(and_(when, counts, not_(found)), counted, gich.hcr),
-    )
+    return replace(gich, lr=gich.lr.set(lr_index, ended, when=when))
+
+
+def counted(hcr: Hcr) -> Hcr:
+    """Return GICH_HCR with EOICount one higher, 0 after 31."""
+    return replace(hcr, eoicount=field_of(hcr.eoicount + 1, 4, 0))
 
 
 def first_in_service(gich: Gich, virtual_id: int) -> tuple[bool, int]:

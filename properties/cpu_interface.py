@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from model.gich import LR_INDICES, Gich, acknowledge, encode_hcr, end_of_interrupt
-from model.gicv import CpuStatus, GicvAccess, Outcome, Register
+from model.gicv import CpuStatus, GicvAccess, Outcome, Register, highest_pending
 from model.lr import LRState, encode
 from model.vmcr import Vmcr, VmcrInput, VmcrOutput, encode_vmcr
 from vgicheck.engine.values import (
@@ -92,10 +92,15 @@ def _holds(word: int, vmcr: Vmcr) -> bool:
 
 
 class _Interface:
-    """The interface before an access, in words: what is pending where, and what may be taken."""
+    """The interface before an access, in words: what is pending where, and what may be taken.
+
+    `found` and `first` are the model's own answer to which interrupt goes first; `priority-order` says that it is right,
+    and whatever else depends on the order speaks of that one.
+    """
 
     def __init__(self, gich: Gich):
         self.gich, self.vmcr = gich, encode_vmcr(gich.vmcr)
+        self.found, self.first = highest_pending(gich)
 
     def lr(self, n: int) -> int:
         return encode(self.gich.lr[n])
@@ -115,13 +120,6 @@ class _Interface:
         """One goes before another by priority, and by index where that is equal."""
         mine, theirs = self.priority(n), self.priority(other)
         return or_(lt(mine, theirs), and_(mine == theirs, lt(n, other)))
-
-    def goes_first(self, n: int) -> bool:
-        """A candidate that none goes before."""
-        return and_(
-            self.candidate(n),
-            not_(any_of(LR_INDICES, lambda k: and_(self.candidate(k), self.ahead(k, n)))),
-        )
 
     def level(self, n: int) -> int:
         """The group priority: bit i of the 8 is kept above BPR, and from ABPR on for group 1 without CBPR."""
@@ -165,41 +163,35 @@ class _Read(_Interface):
 
 
 def _priority_order(old: GicvAccess, new: Outcome, at: At) -> Sequence[Part]:
-    read, n, k = _Read(old, new), at.lr, _other(at)
+    read, n = _Read(old, new), at.lr
     takes = and_(read.reads, read.changed(n))
     return (
-        Part("what is taken was pending, in an enabled group", takes, read.candidate(n)),
+        Part("the one that goes first is pending, in an enabled group", read.found, read.candidate(read.first)),
+        Part("no other one goes before it", read.candidate(n), and_(read.found, not_(read.ahead(n, read.first)))),
+        Part("what is taken is the one that goes first", takes, and_(read.found, n == read.first)),
         Part("and its group is one that the register sees", takes, read.seen(n)),
         Part("and its priority is below the mask", takes, read.below_mask(n)),
         Part("and no active priority is as high as its group priority", takes, read.preempts(n)),
-        Part("and no other one goes before it", and_(takes, read.candidate(k)), not_(read.ahead(k, n))),
-        Part("the one that goes first is taken, if mask, running priority and group allow",
-             and_(read.reads, read.goes_first(n), read.passes(n), read.seen(n)),
-             new.gich.lr[n].state == LRState.ACTIVE),
+        Part("it is taken if mask, running priority and group allow",
+             and_(read.reads, read.found, read.passes(read.first), read.seen(read.first)),
+             new.gich.lr[read.first].state == LRState.ACTIVE),
         Part("nothing is taken while the interface is disabled", and_(read.reads, not_(bit(encode_hcr(old.gich.hcr), 0))),
              not_(read.changed(n))),
-        Part("no second one is taken", and_(takes, n != k), not_(read.changed(k))),
     )  # fmt: skip
 
 
 def _iar_value(old: GicvAccess, new: Outcome, at: At) -> Sequence[Part]:
-    read, n = _Read(old, new), at.lr
+    read, n = _Read(old, new), _Interface(old.gich).first
     takes, word = and_(read.reads, read.changed(n)), read.lr(n)
-    stuck = and_(read.reads, not_(any_of(LR_INDICES, read.changed)))
+    stuck, passes = and_(read.reads, not_(read.changed(n))), and_(read.found, read.passes(n))
+    hidden = and_(read.iar, passes, read.group1(n), not_(bit(read.vmcr, 2)))
     return (
         Part("what is taken is named, with its CPUID where HW is clear", takes,
              and_(field_of(new.value, 9, 0) == field_of(word, 9, 0),
                   field_of(new.value, 12, 10) == ite(bit(word, 31), 0, field_of(word, 12, 10), width=3),
                   field_of(new.value, 31, 13) == 0)),
-        Part("where nothing is taken AIAR says 1023, and IAR 1022 or 1023", stuck,
-             or_(new.value == 1023, and_(read.iar, new.value == 1022))),
-        Part("IAR says 1022 where group 1 goes first and passes, and AckCtl is clear",
-             and_(read.iar, read.goes_first(n), read.passes(n), read.group1(n), not_(bit(read.vmcr, 2))),
-             new.value == 1022),
-        Part("and not with AckCtl, nor where one of group 0 goes first",
-             and_(stuck, or_(bit(read.vmcr, 2), and_(read.goes_first(n), not_(read.group1(n))))), new.value == 1023),
-        Part("and not where the one that goes first does not pass",
-             and_(stuck, read.goes_first(n), not_(read.passes(n))), new.value == 1023),
+        Part("IAR says 1022 where group 1 goes first and passes, and AckCtl is clear", hidden, new.value == 1022),
+        Part("a read that takes nothing says 1023 otherwise", and_(stuck, not_(hidden)), new.value == 1023),
     )  # fmt: skip
 
 
@@ -214,7 +206,7 @@ def _active_priorities(old: GicvAccess, new: Outcome, at: At) -> Sequence[Part]:
         Part("what is taken makes its group priority active, and no other", and_(read.reads, read.changed(n)),
              all_of(LEVELS, lambda b: iff(bit(after, b), or_(bit(before, b), level == b)))),
         Part("a read that takes nothing leaves the active priorities",
-             and_(read.reads, after != before), any_of(LR_INDICES, read.changed)),
+             and_(read.reads, not_(read.changed(read.first))), after == before),
         Part("EOIR and AEOIR drop the highest active priority, and no other", and_(eoir, ordinary),
              all_of(LEVELS, lambda b: iff(bit(after, b), and_(bit(before, b), lower[b])))),
         Part("they drop none for an id that names no interrupt", and_(eoir, not_(ordinary)), after == before),
@@ -283,23 +275,24 @@ def _guest_access_abstracts(old: GicvAccess, new: Outcome, at: At) -> Sequence[P
 
 
 def _signal_exact(old: Gich, new: CpuStatus, at: At) -> Sequence[Part]:
-    interface, n = _Interface(old), at.lr
-    there, first, passes = sized(old), interface.goes_first(n), interface.passes(n)
-    en, group1, word = bit(encode_hcr(old.hcr), 0), interface.group1(n), interface.lr(n)
+    interface = _Interface(old)
+    n, en = interface.first, bit(encode_hcr(old.hcr), 0)
+    there, passes = and_(sized(old), interface.found), interface.passes(interface.first)
+    group1, word = interface.group1(n), interface.lr(n)
     fiq = and_(not_(group1), bit(interface.vmcr, 3))
     named = concat((0, 19), (ite(bit(word, 31), 0, field_of(word, 12, 10), width=3), 3), (field_of(word, 9, 0), 10))
-    nothing = not_(any_of(LR_INDICES, interface.candidate))
     return (
-        Part("a line is asserted exactly if the one that goes first passes, IRQ or FIQ by its group", and_(there, first),
+        Part("a line is asserted exactly if the one that goes first passes, IRQ or FIQ by its group", there,
              and_(iff(new.lines.vfiq, and_(passes, fiq)), iff(new.lines.virq, and_(passes, not_(fiq))))),
         Part("none is where nothing is pending in an enabled group, and HPPIR and AHPPIR say 1023",
-             and_(there, nothing),
+             and_(sized(old), not_(interface.found)),
              and_(not_(new.lines.virq), not_(new.lines.vfiq), new.hppir == 1023, new.ahppir == 1023)),
-        Part("HPPIR names the one that goes first, or 1022 for group 1 without AckCtl", and_(there, en, first),
+        Part("HPPIR names the one that goes first, or 1022 for group 1 without AckCtl", and_(there, en),
              new.hppir == ite(and_(group1, not_(bit(interface.vmcr, 2))), 1022, named, width=32)),
-        Part("AHPPIR names it if it is of group 1", and_(there, en, first),
+        Part("AHPPIR names it if it is of group 1", and_(there, en),
              new.ahppir == ite(group1, named, 1023, width=32)),
-        Part("a disabled interface says 1023", and_(there, not_(en)), and_(new.hppir == 1023, new.ahppir == 1023)),
+        Part("a disabled interface says 1023", and_(sized(old), not_(en)),
+             and_(new.hppir == 1023, new.ahppir == 1023)),
     )  # fmt: skip
 
 
