@@ -2,9 +2,9 @@
 
 Stands for GICH_HCR, GICH_VTR, GICH_MISR, GICH_EISR0/1, GICH_ELRSR0/1 and GICH_LRn; GICH_VMCR is `model.vmcr`, and what
 the guest does through GICV, by priority, group and mask, is `model.gicv`.  Here are the two steps that the latter comes
-down to, for whoever need not know how the interface chooses: `acknowledge` takes the interrupt of a list register that is
-given as a parameter, and `end_of_interrupt` ends one by its id.  The vCPU's interrupt state lives here only while it is
-loaded.
+down to, for whoever need not know how the interface chooses: `acknowledge` takes the interrupt of a list register that
+is given as a parameter, and `end_of_interrupt` ends one by its id.  The vCPU's interrupt state lives here only while it
+is loaded.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from vgicheck.engine.maps import Map, MapOf
-from vgicheck.engine.values import Width, and_, bit, concat, field_of, flag, ite, le, lt, not_, or_
+from vgicheck.engine.values import Width, and_, bit, concat, field_of, flag, ite, lt, not_, or_
 
 from .lr import ListRegister, LRState
 from .vmcr import Vmcr

@@ -1,12 +1,12 @@
 """The guest's side of the GICv2 virtual interface: the GICV registers, with priorities, groups and the two lines.
 
 Stands for GICV_IAR, AIAR, HPPIR, AHPPIR, EOIR, AEOIR, DIR and RPR; GICV_CTLR, PMR, BPR and ABPR are views of GICH_VMCR:
-`model.vmcr`.  The rules are those of the physical CPU interface (IHI 0048B, 3.3 and 4.4) with the list registers in the
+`model.vmcr`.  The rules are those of the physical CPU interface (IHI 0048B, 3.3 and 4.4) with the list registers in
 place of the distributor: an interrupt can be signalled if it is pending in a list register, its group is enabled, its
 priority is below the mask, and its group priority is below the running priority.
 
-Where the architecture leaves a choice: of equal priorities the lowest list register goes first; GICV_AEOIR does not look
-at the group of what it ends; GICV_DIR with EOImode 0 is ignored, and so is a PhysicalID that is an SGI or no interrupt.
+Where the architecture leaves a choice: of equal priorities the lowest list register goes first; GICV_AEOIR does not see
+the group of what it ends; GICV_DIR with EOImode 0 is ignored, and so is a PhysicalID that is an SGI or no interrupt.
 """
 
 from __future__ import annotations
@@ -71,8 +71,7 @@ def highest_pending(gich: Gich) -> tuple[bool, int]:
     six comparisons to an answer instead of 64.
     """
     rivals = [
-        (and_(there, is_pending(lr), group_enabled(gich.vmcr, lr)), n, lr.priority)
-        for n, there, lr in registers(gich)
+        (and_(there, is_pending(lr), group_enabled(gich.vmcr, lr)), n, lr.priority) for n, there, lr in registers(gich)
     ]
     while len(rivals) > 1:
         pairs = zip(rivals[::2], rivals[1::2], strict=False)
@@ -82,7 +81,7 @@ def highest_pending(gich: Gich) -> tuple[bool, int]:
 
 
 def winner(a: Rival, b: Rival) -> Rival:
-    """Return which of two candidates goes first: `a`, the one of the lower list register, where priorities are equal."""
+    """Return which of two goes first: `a`, which has the lower list register, where priorities are equal."""
     (a_there, a_lr, a_priority), (b_there, b_lr, b_priority) = a, b
     second = and_(b_there, or_(not_(a_there), lt(b_priority, a_priority)))
     return (

@@ -75,7 +75,7 @@ Program = tuple[Operation, ...]
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The model's side: the interface, the physical active bits, and what reserved bits of list registers would hold."""
+    """The model's side: the interface, physical active bits, and what reserved bits of list registers would hold."""
 
     gich: Gich
     active: int
@@ -97,7 +97,7 @@ RESET = Machine(
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Everything that can be read after an operation, and the three lines. `value` is what the operation itself read."""
+    """All that can be read after an operation, and the three lines. `value` is what the operation itself read."""
 
     value: int
     lr: tuple[int, ...]

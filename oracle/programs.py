@@ -14,7 +14,7 @@ from model.lr import EMPTY, ListRegister, LRState, encode
 from model.vmcr import RESET as VMCR_RESET
 from model.vmcr import encode_vmcr
 
-from .machine import MAINTENANCE, NR_LR, RESET, Machine, Operation, Program, step
+from .machine import MAINTENANCE, NR_LR, RESERVED, RESET, Machine, Operation, Program, step
 from .quirks import ARCHITECTURE
 
 IDS = (0, 1, 3, 15, 16, 27, 32, 34, 287, 1019)
@@ -53,10 +53,7 @@ def wild_word(random: Random, register: str) -> int:
     if random.random() < 1 / 8:
         return word
     if register.startswith("GICH_LR"):
-        states = (LRState.PENDING, LRState.PENDING, LRState.ACTIVE, LRState.PENDING_ACTIVE, LRState.INVALID)
-        return word & 0xCFFF_FC00 & ~(0x3F << 13 if random.random() < 0.9 else 0) | random.choice(states) << 28 | _id(
-            random
-        )
+        return _list_register(random, word)
     if register in ("GICV_EOIR", "GICV_AEOIR", "GICV_DIR"):
         return word & 0x1C00 | _id(random)
     if register == "GICH_HCR":
@@ -70,6 +67,15 @@ def wild_word(random: Random, register: str) -> int:
     if register in ("GICH_APR", "GICV_APR0"):
         return random.choice((0, 1 << random.randrange(32), word))
     return word
+
+
+def _list_register(random: Random, word: int) -> int:
+    """Return a word with an interesting id and state; with HW mostly a private physical interrupt stands behind it."""
+    states = (LRState.PENDING, LRState.PENDING, LRState.ACTIVE, LRState.PENDING_ACTIVE, LRState.INVALID)
+    word = word & 0xCFFF_FC00 | random.choice(states) << 28 | _id(random)
+    if word >> 31:
+        return word & ~0xF_FC00 | random.randrange(16, 32) << 10 if random.random() < 0.8 else word
+    return word & ~RESERVED if random.random() < 0.9 else word
 
 
 def _id(random: Random) -> int:
@@ -118,8 +124,11 @@ class Legal:
     def act(self) -> None:
         """Do one thing that is allowed now."""
         self.random.choice(
-            (self.inject, self.inject, self.inject, self.acknowledge, self.acknowledge, self.acknowledge, self.finish)
-            + (self.finish, self.deactivate, self.deactivate, self.retire, self.repend, self.evict, self.control)
+            (
+                *(self.inject, self.inject, self.inject, self.acknowledge, self.acknowledge, self.acknowledge),
+                *(self.finish, self.finish, self.deactivate, self.deactivate),
+                *(self.retire, self.repend, self.evict, self.control),
+            )
         )()
 
     def inject(self) -> None:
@@ -213,5 +222,3 @@ def legal(random: Random, length: int) -> Program:
     while len(both.program) < length:
         both.act()
     return tuple(both.program)
-
-

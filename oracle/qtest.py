@@ -6,17 +6,14 @@ answered in order, so that many can be under way at once.
 
 from __future__ import annotations
 
-import ctypes
 import shutil
-import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 PROGRAM = "qemu-system-aarch64"
 MACHINE = (
@@ -29,7 +26,8 @@ VIRQ, VFIQ = 2, 3
 """The inputs of QEMU's CPU that the virtual interface drives."""
 SECONDS = 20.0
 """How long an answer may take: QEMU's own take well below a millisecond."""
-_PR_SET_PDEATHSIG = 1
+WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
+"""Has the kernel kill what is started when the process that started it ends (util-linux)."""
 
 
 class QemuError(Exception):
@@ -62,14 +60,13 @@ class Qemu:
         """Start QEMU and have it report the virtual lines. Raises `QemuError`."""
         if shutil.which(program) is None:
             raise QemuError(f"{program} is not installed: apt-get install qemu-system-arm")
-        self._errors: IO[bytes] = tempfile.TemporaryFile()
         ours, theirs = socket.socketpair()
         ours.settimeout(seconds)
         self._socket, self._pending, self._seconds = ours, b"", seconds
         self._virq = self._vfiq = False
         with theirs:
             self.process = subprocess.Popen(
-                [program, *MACHINE], stdin=theirs, stdout=theirs, stderr=self._errors, preexec_fn=_end_with_parent
+                [*WITH_PARENT, program, *MACHINE], stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.PIPE
             )
         try:
             self.ask([f"irq_intercept_in {CPU}"])
@@ -88,7 +85,8 @@ class Qemu:
         self.process.kill()
         self.process.wait()
         self._socket.close()
-        self._errors.close()
+        if self.process.stderr:
+            self.process.stderr.close()
 
     def ask(self, commands: Sequence[str]) -> list[Answer]:
         """Send commands in one go and return their answers.
@@ -132,11 +130,6 @@ class Qemu:
 
     def _death(self) -> str:
         status = self.process.wait()
-        self._errors.seek(0)
-        told = self._errors.read().decode(errors="replace").strip().splitlines()
+        said = self.process.stderr.read() if self.process.stderr else b""
+        told = said.decode(errors="replace").strip().splitlines()
         return f"{PROGRAM} ended with status {status}: {told[-1] if told else 'it said nothing'}"
-
-
-def _end_with_parent() -> None:
-    """Have the kernel kill this process, which is about to become QEMU, when the one that started it ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,6 +1,6 @@
 """Where QEMU departs from the architecture, a switch each: what the model does, bent to what QEMU does.
 
-With every switch off a function here is the model's own.  Each switch bends one answer, so that the model's text is what
+With every switch off a function here is the model's own.  Each switch bends one answer, so that the model's text
 decides everything else.  What each departure is worth is told in notes/qemu.md.
 """
 
@@ -40,7 +40,7 @@ class Quirks:
     abpr_min1: bool = False
     """GICV_ABPR takes 1 and 2, which GICH_VMCR does not."""
     first_match: bool = False
-    """Of list registers with one id, all accesses act on the first that is valid (UNPREDICTABLE in the architecture)."""
+    """Of list registers with one id, all accesses act on the first valid one (UNPREDICTABLE in the architecture)."""
     resv_raw: bool = False
     """An id of 1020 to 1023 that is pending is named and stays pending (UNPREDICTABLE in the architecture)."""
     lr_keeps_reserved: bool = False
@@ -76,11 +76,12 @@ def held_back(gich: Gich, lr: ListRegister, quirks: Quirks) -> bool:
 def lines(gich: Gich, quirks: Quirks) -> Lines:
     """The virtual lines."""
     view = visible(gich, quirks)
-    found, n = highest_pending(view)
-    lr = gich.lr[n]
-    if found and (held_back(gich, lr, quirks) or not gicv.group_enabled(gich.vmcr, lr)):
-        return Lines(False, False)
-    return gicv.lines(view)
+    asserted = gicv.lines(view)
+    if asserted.virq or asserted.vfiq:
+        lr = gich.lr[highest_pending(view)[1]]
+        if held_back(gich, lr, quirks) or not gicv.group_enabled(gich.vmcr, lr):
+            return Lines(False, False)
+    return asserted
 
 
 def read_iar(gich: Gich, quirks: Quirks) -> Outcome:
@@ -105,7 +106,7 @@ def read_iar(gich: Gich, quirks: Quirks) -> Outcome:
 
 
 def taken_instead(view: Gich, stand_in: int) -> Outcome:
-    """Acknowledge another list register than the one chosen: as if that were the only pending one, and nothing masked."""
+    """Acknowledge another list register than the chosen one: as if that alone were pending, and nothing masked."""
     lr = view.lr[stand_in]
     alone = Map.of({stand_in: replace(lr, state=LRState.PENDING)}, EMPTY)
     outcome = gicv.read_iar(replace(view, lr=alone, vmcr=replace(view.vmcr, pri_mask=NOTHING_MASKED)))
@@ -158,14 +159,14 @@ def ended_instead(gich: Gich, word: int, outcome: Outcome, quirks: Quirks) -> Ou
 def read_hppir(gich: Gich, quirks: Quirks) -> int:
     """GICV_HPPIR."""
     view = visible(gich, quirks)
-    found, n = highest_pending(view)
-    if not (gich.hcr.en and found):
-        return gicv.read_hppir(view)
+    value = gicv.read_hppir(view)
+    found, n = highest_pending(view) if gich.hcr.en else (False, 0)
+    if not found:
+        return value
     if quirks.hppir_pmr and gich.lr[n].priority >= gich.vmcr.pri_mask:
         return SPURIOUS
     if quirks.resv_raw and gich.lr[n].virtual_id >= FIRST_SPECIAL_INTID:
         return gich.lr[n].virtual_id
-    value = gicv.read_hppir(view)
     if (stand_in := holder(gich, n, quirks)) != n:
         lr = gich.lr[stand_in]
         value = GROUP1_ONLY if lr.group1 and not gich.vmcr.ack_ctl else gicv.named(lr)

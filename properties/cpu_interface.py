@@ -94,8 +94,8 @@ def _holds(word: int, vmcr: Vmcr) -> bool:
 class _Interface:
     """The interface before an access, in words: what is pending where, and what may be taken.
 
-    `found` and `first` are the model's own answer to which interrupt goes first; `priority-order` says that it is right,
-    and whatever else depends on the order speaks of that one.
+    `found` and `first` are the model's own answer to which interrupt goes first; `priority-order` says that it is
+    right, and whatever else depends on the order speaks of that one.
     """
 
     def __init__(self, gich: Gich):
@@ -175,8 +175,8 @@ def _priority_order(old: GicvAccess, new: Outcome, at: At) -> Sequence[Part]:
         Part("it is taken if mask, running priority and group allow",
              and_(read.reads, read.found, read.passes(read.first), read.seen(read.first)),
              new.gich.lr[read.first].state == LRState.ACTIVE),
-        Part("nothing is taken while the interface is disabled", and_(read.reads, not_(bit(encode_hcr(old.gich.hcr), 0))),
-             not_(read.changed(n))),
+        Part("nothing is taken while the interface is disabled",
+             and_(read.reads, not_(bit(encode_hcr(old.gich.hcr), 0))), not_(read.changed(n))),
     )  # fmt: skip
 
 

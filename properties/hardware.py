@@ -199,6 +199,7 @@ def in_service(gich: Gich, virtual_id: int) -> Callable[[int], bool]:
 
 
 def step_is(step: tuple[int, int], before: LRState, after: LRState) -> bool:
+    """Say whether a state before and after are these two."""
     return and_(step[0] == before, step[1] == after)
 
 
