@@ -155,7 +155,8 @@ class _Read(_Interface):
         self.reads = or_(self.iar, self.aiar)
 
     def changed(self, n: int) -> bool:
-        return not_(same(self.new.gich.lr[n], self.gich.lr[n]))
+        """The state, which is all that an access changes of a list register: `ack-eoi-cycle`."""
+        return self.new.gich.lr[n].state != self.gich.lr[n].state
 
     def seen(self, n: int) -> bool:
         """The register that is read sees the group: group 1 needs AckCtl in IAR, group 0 is not seen in AIAR."""

@@ -171,8 +171,13 @@ def test_split_end() -> None:
 
 @pytest.mark.parametrize(
     ("eoi_mode", "write", "apr", "count"),
-    [(False, write_eoir, 1, 1), (False, write_eoir, 0, 0), (True, write_eoir, 1, 0), (True, write_dir, 0, 1)]
-    + [(False, write_dir, 1, 0)],
+    [
+        (False, write_eoir, 1, 1),
+        (False, write_eoir, 0, 0),
+        (True, write_eoir, 1, 0),
+        (True, write_dir, 0, 1),
+        (False, write_dir, 1, 0),
+    ],
 )
 def test_eoicount(eoi_mode: bool, write: object, apr: int, count: int) -> None:
     """An end of an interrupt that is in no list register is counted by EOIR if it dropped a priority, and by DIR."""
@@ -180,7 +185,9 @@ def test_eoicount(eoi_mode: bool, write: object, apr: int, count: int) -> None:
     assert callable(write) and write(gich, 34).gich.hcr.eoicount == count
 
 
-@pytest.mark.parametrize(("physical_id", "forwarded"), [(0, False), (15, False), (16, True), (1019, True), (1020, False)])
+@pytest.mark.parametrize(
+    ("physical_id", "forwarded"), [(0, False), (15, False), (16, True), (1019, True), (1020, False)]
+)
 def test_hw_forwards(physical_id: int, forwarded: bool) -> None:
     """The end of an interrupt with HW deactivates the physical one, if that is no SGI."""
     outcome = write_eoir(interface(lr(ACTIVE, hw=True, physical_id=physical_id), apr=1), 34)
@@ -200,8 +207,8 @@ def test_special_ids_are_ignored(virtual_id: int) -> None:
 @pytest.mark.parametrize(
     ("register", "function"),
     [
-        (Register.IAR, lambda gich: read_iar(gich)),
-        (Register.AIAR, lambda gich: read_aiar(gich)),
+        (Register.IAR, read_iar),
+        (Register.AIAR, read_aiar),
         (Register.EOIR, lambda gich: write_eoir(gich, 34)),
         (Register.AEOIR, lambda gich: write_eoir(gich, 34)),
         (Register.DIR, lambda gich: write_dir(gich, 34)),

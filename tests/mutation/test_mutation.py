@@ -82,7 +82,9 @@ KILLERS: dict[str, Edit] = {
     "misr-exact": Edit(HARDWARE, "hcr.eoicount != 0", "hcr.eoicount == 0"),
     "vtr-exact": Edit(HARDWARE, "gich.nr_lr - 1", "gich.nr_lr"),
     "chosen-lr-cycle": Edit(HARDWARE, "state=LRState.ACTIVE)", "state=LRState.PENDING_ACTIVE)"),
-    "vmcr-codec": Edit(VMCR, "replace(vmcr, pri_mask=field_of(word, 7, 3))", "replace(vmcr, pri_mask=field_of(word, 4, 0))"),
+    "vmcr-codec": Edit(
+        VMCR, "replace(vmcr, pri_mask=field_of(word, 7, 3))", "replace(vmcr, pri_mask=field_of(word, 4, 0))"
+    ),
     "priority-order": Edit(CPU_INTERFACE, "lt(b_priority, a_priority)", "lt(a_priority, b_priority)"),
     "iar-value": Edit(CPU_INTERFACE, "(ite(lr.hw, 0, lr.cpuid, width=3), 3)", "(0, 3)"),
     "active-priorities": Edit(CPU_INTERFACE, "gich.apr & (gich.apr - 1)", "0"),
@@ -212,4 +214,6 @@ def test_python_mutants() -> None:
 def test_every_subject_is_claimed() -> None:
     """The subjects of the campaigns are transitions of the model."""
     names = {t.name for t, _ in claims()}
-    assert {name for s in (HANDLER, INIT, MMIO, CODEC, VMCR, HARDWARE, CPU_INTERFACE) for name in s.transitions} == names
+    assert {
+        name for s in (HANDLER, INIT, MMIO, CODEC, VMCR, HARDWARE, CPU_INTERFACE) for name in s.transitions
+    } == names

@@ -132,6 +132,7 @@ MUTANTS: dict[tuple[Callable[..., Any], str, str], set[str]] = {
     (gicv.group_priority, "le(dropped + 3, vmcr.abp)", "le(dropped + 2, vmcr.abp)"): {
         "priority-order", "iar-value", "signal-exact", "active-priorities",
     },
+    (gicv.running_priority, "running = IDLE_PRIORITY", "running = IDLE_PRIORITY - 1"): {"running-priority"},
     (gicv.running_priority, "reversed(LEVELS)", "LEVELS"): {
         "running-priority", "priority-order", "iar-value", "signal-exact",
     },
