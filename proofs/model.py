@@ -30,6 +30,7 @@ from properties.hardware import HARDWARE
 from properties.init import INIT
 from properties.mmio import MMIO
 from properties.property import At, Property
+from properties.vmcr import VMCR
 from vgicheck.engine.judge import judge
 from vgicheck.engine.maps import Map, MapOf
 from vgicheck.engine.portfolio import Portfolio
@@ -143,7 +144,7 @@ TABLE: tuple[Transition, ...] = (
         for name, (state, step) in TRANSITIONS.items()
     ),
 )
-PROPERTIES: tuple[Property, ...] = (*HANDLER, *INIT, *MMIO, *HARDWARE, *CPU_INTERFACE)
+PROPERTIES: tuple[Property, ...] = (*HANDLER, *INIT, *MMIO, *HARDWARE, *VMCR, *CPU_INTERFACE)
 
 
 def claims(names: Sequence[str] = ()) -> list[tuple[Transition, Property]]:

@@ -7,6 +7,7 @@ from .handler import HANDLER
 from .hardware import HARDWARE
 from .init import INIT
 from .mmio import MMIO
+from .vmcr import VMCR
 
 CODE = {
     "in-bounds": "every access is inside its object, for every value that guest, hardware and VMM can produce",
@@ -18,4 +19,7 @@ CODE = {
 }
 """Properties of C, which speak of no state of the model."""
 
-SENTENCES: dict[str, str] = {**{p.id: p.sentence for p in (*HANDLER, *INIT, *MMIO, *HARDWARE, *CPU_INTERFACE)}, **CODE}
+SENTENCES: dict[str, str] = {
+    **{p.id: p.sentence for p in (*HANDLER, *INIT, *MMIO, *HARDWARE, *VMCR, *CPU_INTERFACE)},
+    **CODE,
+}

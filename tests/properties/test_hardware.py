@@ -19,13 +19,15 @@ from model import gich, gicv, lr, vmcr
 from model.gich import LR_INDICES
 from model.hardware import TRANSITIONS
 from properties import cpu_interface, hardware
+from properties import vmcr as properties_vmcr
 from properties.cpu_interface import CPU_INTERFACE
 from properties.property import At, Part, Property
+from properties.vmcr import VMCR
 from vgicheck.engine.maps import Map, MapOf
 from vgicheck.engine.solve import ask
 from vgicheck.engine.values import Width, and_, fresh, is_symbolic, not_, same
 
-HARDWARE = (*hardware.HARDWARE, *CPU_INTERFACE)
+HARDWARE = (*hardware.HARDWARE, *VMCR, *CPU_INTERFACE)
 BY_ID = {p.id: p for p in HARDWARE}
 TIMEOUT = 10.0  # a part takes a second or two; a solver that needs more has lost its way
 SEARCH = 300_000  # solver's steps for a counterexample: what is there, is found with less
@@ -267,7 +269,7 @@ def mutated(monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any], text:
     made: dict[str, Any] = {}
     exec(compile(source.replace(text, other), f"<mutant of {function.__name__}>", "exec"), function.__globals__, made)
     mutant = made[function.__name__]
-    for module in (lr, vmcr, gich, gicv, hardware, cpu_interface):
+    for module in (lr, vmcr, gich, gicv, hardware, properties_vmcr, cpu_interface):
         if getattr(module, function.__name__, None) is function:
             monkeypatch.setattr(module, function.__name__, mutant)
     for name, (kind, step) in TRANSITIONS.items():
