@@ -5,7 +5,7 @@ BIN   := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 PATCH ?= examples/good-vgic-init.patch
 
-.PHONY: review prove test bench lint clean
+.PHONY: review prove test oracle bench lint clean
 
 review: $(READY)	## judge an example, or PATCH=file
 	$(BIN)/vgicheck review $(PATCH)
@@ -15,6 +15,9 @@ prove: $(READY)		## the model's own obligations
 
 test: $(READY)		## the whole test suite
 	$(BIN)/python -m pytest -n 2
+
+oracle: $(READY)	## a long comparison of the model's hardware half with QEMU
+	$(BIN)/python -m oracle
 
 bench: $(READY)		## what the figures in the notes are measured with
 	$(BIN)/python -m bench

@@ -1,26 +1,23 @@
-"""The GICv2 virtual interface of one physical CPU: the GICH registers, what they derive, what the guest does to them.
+"""The GICH registers of one physical CPU: the hypervisor's side of the GICv2 virtual interface.
 
-Stands for GICH_HCR, GICH_MISR, GICH_EISR0/1, GICH_ELRSR0/1 and GICH_LRn, and for GICV_IAR and GICV_EOIR as far as they
-change list registers.  The vCPU's interrupt state lives here only while it is loaded.
-
-Left out:
-- which list register an acknowledge takes: priority, GICV_PMR, the running priority and the groups choose it; here
-  it is a parameter;
-- active priorities: GICH_APR is held and never changed.  So EOICount counts as if every EOI dropped a priority, which
-  is so for a guest that ends only what it acknowledged;
-- EOImode 1 and GICV_DIR; the physical interrupt that an EOI with HW=1 deactivates.
+Stands for GICH_HCR, GICH_VTR, GICH_MISR, GICH_EISR0/1, GICH_ELRSR0/1 and GICH_LRn; GICH_VMCR is `model.vmcr`, and what
+the guest does through GICV, by priority, group and mask, is `model.gicv`.  Here are the two steps that the latter comes
+down to, for whoever need not know how the interface chooses: `acknowledge` takes the interrupt of a list register that
+is given as a parameter, and `end_of_interrupt` ends one by its id.  The vCPU's interrupt state lives here only while it
+is loaded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from vgicheck.engine.maps import Map, MapOf
-from vgicheck.engine.values import Width, and_, any_of, bit, concat, field_of, flag, ite, le, lt, not_, or_
+from vgicheck.engine.values import Width, and_, bit, concat, field_of, flag, ite, lt, not_, or_
 
-from .lr import CodecInput, ListRegister, LRState, lr_codec
+from .lr import ListRegister, LRState
+from .vmcr import Vmcr
 
 LR_INDICES = range(64)
 """Every list register that the architecture has room for; `Gich.nr_lr` says how many there are."""
@@ -127,20 +124,17 @@ def encode_misr(status: Misr) -> int:
 class Gich:
     """The virtual interface of one physical CPU.
 
-    nr_lr                     how many list registers there are: 1 to 64, GICH_VTR.ListRegs + 1
-    lr                        the list registers, by index; those from nr_lr on are never looked at
-    hcr                       GICH_HCR
-    enable_grp0, enable_grp1  GICV_CTLR.EnableGrp0 and EnableGrp1, which are bits 0 and 1 of GICH_VMCR
-    vmcr                      the rest of GICH_VMCR, uninterpreted
-    apr                       GICH_APR, uninterpreted
+    nr_lr  how many list registers there are: 1 to 64, GICH_VTR.ListRegs + 1
+    lr     the list registers, by index; those from nr_lr on are never looked at
+    hcr    GICH_HCR
+    vmcr   GICH_VMCR
+    apr    GICH_APR: bit n is set while an interrupt of group priority n is active, see `model.gicv`
     """
 
     nr_lr: Annotated[int, Width(7)]
     lr: Annotated[Map[ListRegister], MapOf((6,), ListRegister)]
     hcr: Hcr
-    enable_grp0: bool
-    enable_grp1: bool
-    vmcr: Annotated[int, Width(32)]
+    vmcr: Vmcr
     apr: Annotated[int, Width(32)]
 
 
@@ -149,43 +143,78 @@ def implemented(gich: Gich, lr_index: int) -> bool:
     return lt(lr_index, gich.nr_lr)
 
 
+def registers(gich: Gich) -> Iterator[tuple[int, bool, ListRegister]]:
+    """Yield each list register as (index, condition that it is there, content).
+
+    The first that is plainly not there ends it, as none that follows is there either; a symbolic `nr_lr` yields all 64.
+    """
+    for n in LR_INDICES:
+        there = implemented(gich, n)
+        if there is False:
+            return
+        yield n, there, gich.lr[n]
+
+
+def any_register(gich: Gich, holds: Callable[[ListRegister], bool]) -> bool:
+    """Say whether something holds of a list register that is there."""
+    return or_(*(and_(there, holds(lr)) for _, there, lr in registers(gich)))
+
+
+def vtr(gich: Gich) -> int:
+    """Return GICH_VTR, 32 bits: PRIbits and PREbits less one at 31:29 and 28:26, 5 here as in GIC-400, and ListRegs."""
+    return concat((4, 3), (4, 3), (0, 20), (field_of(gich.nr_lr - 1, 5, 0), 6))
+
+
+def is_empty(lr: ListRegister) -> bool:
+    """Say whether a list register is free, and no end of an interrupt is to be seen in it."""
+    return and_(lr.state == LRState.INVALID, or_(lr.hw, not_(lr.eoi)))
+
+
+def is_ended(lr: ListRegister) -> bool:
+    """Say whether the guest ended the interrupt in a list register, and the hypervisor asked to hear of it."""
+    return and_(lr.state == LRState.INVALID, not_(lr.hw), lr.eoi)
+
+
+def is_pending(lr: ListRegister) -> bool:
+    """Say whether a list register is exactly pending: one that is active as well is not."""
+    return lr.state == LRState.PENDING
+
+
+def in_service(lr: ListRegister) -> bool:
+    """Say whether a list register is active, or pending and active."""
+    return or_(lr.state == LRState.ACTIVE, lr.state == LRState.PENDING_ACTIVE)
+
+
 def elrsr(gich: Gich, lr_index: int) -> bool:
-    """Return a bit of GICH_ELRSR: the list register is free, and no end of an interrupt is to be seen in it."""
-    lr = gich.lr[lr_index]
-    return and_(implemented(gich, lr_index), lr.state == LRState.INVALID, or_(lr.hw, not_(lr.eoi)))
+    """Return a bit of GICH_ELRSR."""
+    return and_(implemented(gich, lr_index), is_empty(gich.lr[lr_index]))
 
 
 def eisr(gich: Gich, lr_index: int) -> bool:
-    """Return a bit of GICH_EISR: the guest ended the interrupt, and the hypervisor asked to hear of it."""
-    lr = gich.lr[lr_index]
-    return and_(implemented(gich, lr_index), lr.state == LRState.INVALID, not_(lr.hw), lr.eoi)
+    """Return a bit of GICH_EISR."""
+    return and_(implemented(gich, lr_index), is_ended(gich.lr[lr_index]))
 
 
 def misr(gich: Gich) -> Misr:
     """Derive GICH_MISR. The conditions do not depend on HCR.En, and EOI needs no enable."""
-    hcr = gich.hcr
+    hcr, vmcr = gich.hcr, gich.vmcr
     return Misr(
-        eoi=any_of(LR_INDICES, lambda n: eisr(gich, n)),
+        eoi=any_register(gich, is_ended),
         u=and_(hcr.uie, not_(two_valid(gich))),
         lrenp=and_(hcr.lrenpie, hcr.eoicount != 0),
-        np=and_(hcr.npie, not_(any_of(LR_INDICES, lambda n: has_state(gich, n, LRState.PENDING)))),
-        vgrp0e=and_(hcr.vgrp0eie, gich.enable_grp0),
-        vgrp0d=and_(hcr.vgrp0die, not_(gich.enable_grp0)),
-        vgrp1e=and_(hcr.vgrp1eie, gich.enable_grp1),
-        vgrp1d=and_(hcr.vgrp1die, not_(gich.enable_grp1)),
+        np=and_(hcr.npie, not_(any_register(gich, is_pending))),
+        vgrp0e=and_(hcr.vgrp0eie, vmcr.grp0_en),
+        vgrp0d=and_(hcr.vgrp0die, not_(vmcr.grp0_en)),
+        vgrp1e=and_(hcr.vgrp1eie, vmcr.grp1_en),
+        vgrp1d=and_(hcr.vgrp1die, not_(vmcr.grp1_en)),
     )
-
-
-def has_state(gich: Gich, lr_index: int, state: LRState) -> bool:
-    """Say whether there is a list register of this index and it is in exactly this state."""
-    return and_(implemented(gich, lr_index), gich.lr[lr_index].state == state)
 
 
 def two_valid(gich: Gich) -> bool:
     """Say whether two or more list registers are valid, that is pending, active or both."""
     one, two = False, False
-    for n in LR_INDICES:
-        valid = and_(implemented(gich, n), gich.lr[n].state != LRState.INVALID)
+    for _, there, lr in registers(gich):
+        valid = and_(there, lr.state != LRState.INVALID)
         one, two = or_(one, valid), or_(two, and_(one, valid))
     return two
 
@@ -199,38 +228,42 @@ def acknowledge(gich: Gich, lr_index: int) -> Gich:
     """The guest reads GICV_IAR, and the interrupt in this list register is the one chosen: pending to active.
 
     Nothing happens while the interface is disabled, nor to a register that is not pending: one that is pending and
-    active is not taken.
+    active is not taken.  Active priorities are left as they are: see `model.gicv.read_iar`.
     """
-    taken = and_(gich.hcr.en, has_state(gich, lr_index, LRState.PENDING))
+    taken = and_(gich.hcr.en, implemented(gich, lr_index), is_pending(gich.lr[lr_index]))
     active = replace(gich.lr[lr_index], state=LRState.ACTIVE)
     return replace(gich, lr=gich.lr.set(lr_index, active, when=taken))
 
 
 def end_of_interrupt(gich: Gich, virtual_id: int) -> Gich:
-    """The guest writes GICV_EOIR, with EOImode 0: active to invalid, pending and active to pending.
+    """The guest writes GICV_EOIR, with EOImode 0, while a priority is active, which is not dropped here.
 
     It acts on the lowest list register that holds this id in an active state; where there is none, EOICount goes up by
-    one and wraps.  HCR.En makes no difference.  That two registers hold one id is UNPREDICTABLE in the architecture;
-    the lowest is what QEMU takes.
+    one.  HCR.En makes no difference.  That two registers hold one id is UNPREDICTABLE in the architecture.
     """
-    ignored = le(FIRST_SPECIAL_INTID, virtual_id)
+    ordinary = lt(virtual_id, FIRST_SPECIAL_INTID)
     found, lr_index = first_in_service(gich, virtual_id)
+    ended = deactivate(gich, lr_index, when=and_(ordinary, found))
+    return replace(ended, hcr=ite(and_(ordinary, not_(found)), counted(gich.hcr), gich.hcr))
+
+
+def deactivate(gich: Gich, lr_index: int, when: bool) -> Gich:
+    """Where `when` holds, end the interrupt in a list register: active to invalid, pending and active to pending."""
     lr = gich.lr[lr_index]
     ended = replace(lr, state=ite(lr.state == LRState.ACTIVE, LRState.INVALID, LRState.PENDING, width=2))
-    counted = replace(gich.hcr, eoicount=field_of(gich.hcr.eoicount + 1, 4, 0))
-    return replace(
-        gich,
-        lr=gich.lr.set(lr_index, ended, when=and_(not_(ignored), found)),
-        hcr=ite(or_(ignored, found), gich.hcr, counted),
-    )
+    return replace(gich, lr=gich.lr.set(lr_index, ended, when=when))
+
+
+def counted(hcr: Hcr) -> Hcr:
+    """Return GICH_HCR with EOICount one higher, 0 after 31."""
+    return replace(hcr, eoicount=field_of(hcr.eoicount + 1, 4, 0))
 
 
 def first_in_service(gich: Gich, virtual_id: int) -> tuple[bool, int]:
     """Return whether a list register holds this id in an active state, and the index of the lowest that does."""
     found, first = False, 0
-    for n in reversed(LR_INDICES):
-        active = or_(has_state(gich, n, LRState.ACTIVE), has_state(gich, n, LRState.PENDING_ACTIVE))
-        here = and_(active, gich.lr[n].virtual_id == virtual_id)
+    for n, there, lr in reversed(list(registers(gich))):
+        here = and_(there, in_service(lr), lr.virtual_id == virtual_id)
         found, first = or_(here, found), ite(here, n, first, width=6)
     return found, first
 
@@ -248,6 +281,7 @@ class Status:
     eisr: Annotated[Map[bool], MapOf((6,), bool)]
     misr: Misr
     maintenance_line: bool
+    vtr: Annotated[int, Width(32)]
 
 
 def gich_status(gich: Gich) -> Status:
@@ -257,6 +291,7 @@ def gich_status(gich: Gich) -> Status:
         eisr=Map(lambda key: eisr(gich, key[0])),
         misr=misr(gich),
         maintenance_line=maintenance_line(gich),
+        vtr=vtr(gich),
     )
 
 
@@ -281,11 +316,3 @@ def guest_access(old: GuestAccess) -> Gich:
     """Return the interface after the guest's access."""
     action = old.action
     return ite(action.acknowledges, acknowledge(old.gich, action.lr), end_of_interrupt(old.gich, action.virtual_id))
-
-
-TRANSITIONS: Mapping[str, tuple[type, Callable[[Any], Any]]] = {
-    "lr_codec": (CodecInput, lr_codec),
-    "gich_status": (Gich, gich_status),
-    "guest_access": (GuestAccess, guest_access),
-}
-"""The hardware half as properties speak of it: the type of the state before, and what makes the state after of it."""

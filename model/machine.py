@@ -20,6 +20,7 @@ from vgicheck.engine.values import Width, and_, concat, ite, lt, not_, or_, same
 from .gich import Gich, Hcr, Misr
 from .lr import ListRegister
 from .vm import PerIrq, Vcpu, Vm, is_sgi
+from .vmcr import RESET as VMCR_RESET
 
 R = TypeVar("R")
 PerVcpu = Annotated[Map[bool], MapOf((3,), bool)]
@@ -227,9 +228,7 @@ def registers(s: Machine, cpu: int) -> Gich:
         nr_lr=s.nr_lr,
         lr=Map(lambda key: s.cpu.lr[cpu, key[0]]),
         hcr=s.cpu.hcr[cpu],
-        enable_grp0=True,
-        enable_grp1=False,
-        vmcr=0,
+        vmcr=replace(VMCR_RESET, grp0_en=True),
         apr=0,
     )
 

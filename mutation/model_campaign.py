@@ -18,7 +18,7 @@ import z3
 
 import model
 from model.generation import GENERATIONS, Switches
-from model.gich import TRANSITIONS
+from model.hardware import TRANSITIONS
 from proofs.model import NR_IRQS, Transition, claims, prove
 from properties.property import Property
 from vgicheck.engine.portfolio import Portfolio
@@ -53,7 +53,9 @@ class Subject:
 HANDLER = Subject("handler", ("vgic_maintenance_handler",))
 INIT = Subject("init", ("kvm_vgic_vcpu_init", "kvm_vgic_hyp_init", "init_hyp_mode", "kvm_vgic_init"))
 CODEC = Subject("lr", ("lr_codec",))
+VMCR = Subject("vmcr", ("vmcr_codec",))
 HARDWARE = Subject("gich", ("gich_status", "guest_access"))
+CPU_INTERFACE = Subject("gicv", ("gicv_status", "gicv_access"))
 _MMIO = ("vgic_handle_mmio",)
 MMIO = Subject("mmio", _MMIO)
 ICFGR = Subject("gicd_icfgr", _MMIO, ("mmio",), ("irq_cfg", "icfgr_byte"))

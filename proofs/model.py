@@ -11,8 +11,9 @@ import z3
 
 from model.distributor import MAX_CPUS, NR_LRS, VgicCpu
 from model.generation import GENERATIONS, Switches
-from model.gich import FIRST_SPECIAL_INTID, TRANSITIONS
+from model.gich import FIRST_SPECIAL_INTID
 from model.handler import HandlerState, vgic_maintenance_handler
+from model.hardware import TRANSITIONS
 from model.init import (
     HypInitState,
     VcpuInitState,
@@ -23,11 +24,13 @@ from model.init import (
     kvm_vgic_vcpu_init,
 )
 from model.mmio import MmioState, vgic_handle_mmio
+from properties.cpu_interface import CPU_INTERFACE
 from properties.handler import HANDLER
 from properties.hardware import HARDWARE
 from properties.init import INIT
 from properties.mmio import MMIO
 from properties.property import At, Property
+from properties.vmcr import VMCR
 from vgicheck.engine.judge import judge
 from vgicheck.engine.maps import Map, MapOf
 from vgicheck.engine.portfolio import Portfolio
@@ -141,7 +144,7 @@ TABLE: tuple[Transition, ...] = (
         for name, (state, step) in TRANSITIONS.items()
     ),
 )
-PROPERTIES: tuple[Property, ...] = (*HANDLER, *INIT, *MMIO, *HARDWARE)
+PROPERTIES: tuple[Property, ...] = (*HANDLER, *INIT, *MMIO, *HARDWARE, *VMCR, *CPU_INTERFACE)
 
 IDS = tuple(p.id for p in PROPERTIES)
 

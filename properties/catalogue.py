@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from .cpu_interface import CPU_INTERFACE
 from .handler import HANDLER
 from .hardware import HARDWARE
 from .init import INIT
 from .machine import INVARIANTS, STEP_PROPERTIES, Invariant, StepProperty
 from .mmio import MMIO
+from .vmcr import VMCR
 
 CODE = {
     "in-bounds": "every access is inside its object, for every value that guest, hardware and VMM can produce",
@@ -21,4 +23,7 @@ CODE = {
 MACHINE: tuple[Invariant | StepProperty, ...] = (*reversed(INVARIANTS), *STEP_PROPERTIES)
 """Where two invariants share an id, the first gives the sentence."""
 
-SENTENCES: dict[str, str] = {**{p.id: p.sentence for p in (*HANDLER, *INIT, *MMIO, *HARDWARE, *MACHINE)}, **CODE}
+SENTENCES: dict[str, str] = {
+    **{p.id: p.sentence for p in (*HANDLER, *INIT, *MMIO, *HARDWARE, *VMCR, *CPU_INTERFACE, *MACHINE)},
+    **CODE,
+}

@@ -18,11 +18,12 @@ from model.gich import FIRST_SPECIAL_INTID, Gich, decode_hcr, decode_misr, legal
 from model.handler import HandlerState, vgic_maintenance_handler
 from model.init import HypInitState, VcpuInitState, VmInitState, kvm_vgic_hyp_init, kvm_vgic_init, kvm_vgic_vcpu_init
 from model.lr import LRState, decode, legal_word
+from model.vmcr import decode_vmcr
 from properties.property import At
 from vgicheck.c.binding import Bound, Invariant, View
 from vgicheck.c.source import Stub
 from vgicheck.engine.maps import Key, Map
-from vgicheck.engine.values import and_, bit, field_of, ite, le, lt, not_, or_, widened
+from vgicheck.engine.values import and_, field_of, ite, le, lt, not_, or_, widened
 
 _HERE = Path(__file__).parent
 
@@ -84,9 +85,7 @@ def _gich(view: View) -> Gich:
         nr_lr=field_of(view.word(f"{CPU}.nr_lr"), 6, 0),
         lr=view.map(lambda l: decode(view.word(GICH, widened(l, 32) + LR0))),
         hcr=decode_hcr(view.word(GICH, HCR)),
-        enable_grp0=bit(view.word(GICH, VMCR), 0),
-        enable_grp1=bit(view.word(GICH, VMCR), 1),
-        vmcr=view.word(GICH, VMCR),
+        vmcr=decode_vmcr(view.word(GICH, VMCR)),
         apr=view.word(GICH, APR),
     )
 

@@ -27,8 +27,10 @@ from model.gich import (
     legal_hcr,
     maintenance_line,
     misr,
+    vtr,
 )
 from model.lr import EMPTY, ListRegister, LRState, decode
+from model.vmcr import RESET
 from vgicheck.engine.maps import Map
 from vgicheck.engine.values import fresh, implies, not_, same
 
@@ -65,9 +67,7 @@ def interface(*registers: ListRegister, nr_lr: int | None = None, hcr: Hcr = ON)
         nr_lr=len(registers) if nr_lr is None else nr_lr,
         lr=Map.of(dict(enumerate(registers)), beyond),
         hcr=hcr,
-        enable_grp0=True,
-        enable_grp1=False,
-        vmcr=0x004C_0000,
+        vmcr=replace(RESET, grp0_en=True),
         apr=1,
     )
 
@@ -189,7 +189,7 @@ def test_other_maintenance_conditions() -> None:
     assert misr(interface(EMPTY, hcr=replace(OFF, lrenpie=True, eoicount=16))) == replace(NO_MISR, lrenp=True)
     groups = interface(EMPTY, hcr=replace(OFF, vgrp0eie=True, vgrp0die=True, vgrp1eie=True, vgrp1die=True))
     assert misr(groups) == replace(NO_MISR, vgrp0e=True, vgrp1d=True)
-    swapped = replace(groups, enable_grp0=False, enable_grp1=True)
+    swapped = replace(groups, vmcr=replace(RESET, grp1_en=True))
     assert misr(swapped) == replace(NO_MISR, vgrp0d=True, vgrp1e=True)
 
 
@@ -208,6 +208,12 @@ def test_status_reads_every_derived_register() -> None:
     assert [status.elrsr[n] for n in range(4)] == [True, False, False, False]
     assert [status.eisr[n] for n in range(4)] == [False, True, False, False]
     assert status.misr == replace(NO_MISR, eoi=True) and status.maintenance_line
+
+
+@pytest.mark.parametrize("nr_lr", [1, 4, 33, 64])
+def test_vtr(nr_lr: int) -> None:
+    """GICH_VTR states the number of list registers less one, and 5 bits of priority and of preemption."""
+    assert vtr(interface(EMPTY, nr_lr=nr_lr)) == 0x9000_0000 | nr_lr - 1
 
 
 def test_acknowledge() -> None:

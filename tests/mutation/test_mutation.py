@@ -11,7 +11,7 @@ from model.generation import REFERENCE
 from mutation import c_campaign, model_campaign
 from mutation.c_campaign import Example, prepared
 from mutation.equivalents import EQUIVALENT, HOLES
-from mutation.model_campaign import CODEC, HANDLER, HARDWARE, INIT, MMIO, Subject, mutated, source
+from mutation.model_campaign import CODEC, CPU_INTERFACE, HANDLER, HARDWARE, INIT, MMIO, VMCR, Subject, mutated, source
 from mutation.mutant import Fate, MeaninglessError, Mutant, fate_of, sample, score
 from mutation.python_mutants import mutants
 from proofs.model import PROPERTIES, claims, prove
@@ -80,7 +80,18 @@ KILLERS: dict[str, Edit] = {
     "lr-codec": Edit(CODEC, "priority=field_of(word, 27, 23)", "priority=field_of(word, 26, 22)"),
     "elrsr-eisr-exact": Edit(HARDWARE, "LRState.INVALID, or_(lr.hw, not_(lr.eoi)))", "LRState.INVALID)"),
     "misr-exact": Edit(HARDWARE, "hcr.eoicount != 0", "hcr.eoicount == 0"),
-    "ack-eoi-cycle": Edit(HARDWARE, "state=LRState.ACTIVE)", "state=LRState.PENDING_ACTIVE)"),
+    "vtr-exact": Edit(HARDWARE, "gich.nr_lr - 1", "gich.nr_lr"),
+    "chosen-lr-cycle": Edit(HARDWARE, "state=LRState.ACTIVE)", "state=LRState.PENDING_ACTIVE)"),
+    "vmcr-codec": Edit(
+        VMCR, "replace(vmcr, pri_mask=field_of(word, 7, 3))", "replace(vmcr, pri_mask=field_of(word, 4, 0))"
+    ),
+    "priority-order": Edit(CPU_INTERFACE, "lt(b_priority, a_priority)", "lt(a_priority, b_priority)"),
+    "iar-value": Edit(CPU_INTERFACE, "(ite(lr.hw, 0, lr.cpuid, width=3), 3)", "(0, 3)"),
+    "active-priorities": Edit(CPU_INTERFACE, "gich.apr & (gich.apr - 1)", "0"),
+    "ack-eoi-cycle": Edit(CPU_INTERFACE, "iff(gich.vmcr.eoi_mode, not_(drops))", "True"),
+    "guest-access-abstracts": Edit(CPU_INTERFACE, "hcr=ite(counts, counted(gich.hcr), gich.hcr)", "hcr=gich.hcr"),
+    "signal-exact": Edit(CPU_INTERFACE, "fiq = and_(gich.vmcr.fiq_en, not_(", "fiq = and_(not_("),
+    "running-priority": Edit(CPU_INTERFACE, "running = IDLE_PRIORITY", "running = IDLE_PRIORITY - 1"),
 }
 """For each property of the model a fault that it refutes."""
 
@@ -203,4 +214,6 @@ def test_python_mutants() -> None:
 def test_every_subject_is_claimed() -> None:
     """The subjects of the campaigns are transitions of the model."""
     names = {t.name for t, _ in claims()}
-    assert {name for s in (HANDLER, INIT, MMIO, CODEC, HARDWARE) for name in s.transitions} == names
+    assert {
+        name for s in (HANDLER, INIT, MMIO, CODEC, VMCR, HARDWARE, CPU_INTERFACE) for name in s.transitions
+    } == names

@@ -43,6 +43,8 @@ def and_(*conjuncts: bool) -> bool:
     """Conjoin; true for no conjunct."""
     terms = []
     for c in conjuncts:
+        if c is True:
+            continue
         if is_symbolic(c):
             terms.append(c)
         elif not c:
@@ -54,6 +56,8 @@ def or_(*disjuncts: bool) -> bool:
     """Disjoin; false for no disjunct."""
     terms = []
     for d in disjuncts:
+        if d is False:
+            continue
         if is_symbolic(d):
             terms.append(d)
         elif d:
@@ -121,10 +125,10 @@ def concat(*parts: tuple[int, int]) -> int:
     """Glue words together, most significant first; each part is (word, width in bits)."""
     if len(parts) == 1:
         return parts[0][0]
-    if any(is_symbolic(word) for word, _ in parts):
-        return z3.Concat(*(word if is_symbolic(word) else z3.BitVecVal(word, width) for word, width in parts))
     whole = 0
     for word, width in parts:
+        if is_symbolic(word):
+            return z3.Concat(*(w if is_symbolic(w) else z3.BitVecVal(w, bits) for w, bits in parts))
         whole = whole << width | word
     return whole
 
@@ -139,6 +143,8 @@ def ite(condition: bool, a: V, b: V, *, width: int | None = None) -> V:
 
     `width` is needed only where both sides are plain numbers that differ and the condition may be symbolic.
     """
+    if condition is True:
+        return a
     if not is_symbolic(condition):
         return a if condition else b
     return a if a is b else _chosen(condition, a, b, width)
