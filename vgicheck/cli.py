@@ -16,13 +16,9 @@ from typing import Any
 import click
 
 from model.generation import GENERATIONS
-from proofs import model as model_proofs
-from proofs import whole
 from proofs.claims import SUBJECTS
-from proofs.generations import october_2012
 from properties.catalogue import SENTENCES
 
-from .c import native as native_runs
 from .engine.cache import Cache, directory
 from .engine.portfolio import Portfolio
 from .engine.results import Results, fingerprint
@@ -30,13 +26,10 @@ from .engine.tasks import Runner, Task
 from .engine.verdict import Obligation, Verdict
 from .report import machine, text
 from .report.progress import Progress
-from .review.native import confirm
-from .review.patch import PatchError, load, read_patch
-from .review.review import review as review_patch
 
 PACKAGES = ("model", "properties", "proofs", "vgicheck")
 """Ours, whose text determines what is asked."""
-DISTRIBUTIONS = ("z3-solver", "bitwuzla", "cvc5", "libclang", "tree-sitter", "tree-sitter-c", "unidiff")
+DISTRIBUTIONS = ("z3-solver", "bitwuzla", "cvc5", "libclang", "tree-sitter", "tree-sitter-c", "unidiff", "numpy")
 """What else determines it, and the answers."""
 SECONDS_A_TASK = 20
 """An obligation of the model may take so many times the limit of one question."""
@@ -152,6 +145,14 @@ def main() -> None:
 @common
 def review(patch: str, native: bool, options: Options) -> None:
     """Judge a mailed patch: a Patchwork page, an mbox, a `git format-patch` file or a diff; - for standard input."""
+    # The reading of C takes longer to load than all else together, and no other command needs it.
+    from proofs.generations import october_2012
+
+    from .c import native as native_runs
+    from .review.native import confirm
+    from .review.patch import PatchError, load, read_patch
+    from .review.review import review as review_patch
+
     if native and (reason := native_runs.available()) is not None:
         raise Wrong(f"--native: {reason}")
     try:
@@ -207,6 +208,9 @@ def _print_review(found: Any) -> None:
 @common
 def prove(properties: Sequence[str], generation: str, options: Options) -> None:
     """Prove the model's own obligations."""
+    from proofs import model as model_proofs
+    from proofs import whole
+
     if generation not in GENERATIONS:
         raise Wrong(f"--generation {generation}: there is no such generation; there are {', '.join(GENERATIONS)}")
     for name in properties:

@@ -15,6 +15,7 @@ import types
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
+from functools import cache as once
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -121,11 +122,16 @@ def decoded(kind: Any, value: Any) -> Any:
     if origin is tuple:
         return tuple(decoded(k, v) for k, v in zip(arguments, _of(list, value), strict=True))
     if is_dataclass(kind) and isinstance(kind, type):
-        hints = get_type_hints(kind)
+        hints = _hints(kind)
         return kind(**{name: decoded(hints[name], v) for name, v in _of(dict, value).items()})
     if issubclass(kind, Enum):
         return kind(value)
     return _of(kind, value)
+
+
+@once
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _of(kind: Any, value: Any) -> Any:

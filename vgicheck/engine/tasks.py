@@ -35,7 +35,7 @@ class Watcher(Protocol):
     """Who is told how the work goes on."""
 
     def begin(self, total: int) -> None:
-        """So many obligations are to be judged."""
+        """So many more obligations are to be judged."""
 
     def judged(self, obligation: Obligation) -> None:
         """One was judged, or found in the cache."""

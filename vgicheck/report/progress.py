@@ -26,8 +26,8 @@ class Progress:
     _start: float = field(default_factory=time.monotonic)
 
     def begin(self, total: int) -> None:
-        """So many obligations are to be judged."""
-        self._total = total
+        """So many more obligations are to be judged."""
+        self._total += total
 
     def judged(self, obligation: Obligation) -> None:
         """One was judged, or found in the cache."""
