@@ -45,8 +45,19 @@ class Wrong(click.ClickException):
         click.echo(f"vgicheck: {self.format_message()}", err=True)
 
 
+class Interrupted(Exception):
+    """The user wants no answer any more. (Of KeyboardInterrupt click makes an empty line first.)"""
+
+
 class OneLine(click.Group):
     """A group whose every complaint is one line."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command that was given."""
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt:
+            raise Interrupted from None
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command; wrong use and a reader that went away end it without a traceback."""
@@ -59,7 +70,7 @@ class OneLine(click.Group):
         except click.ClickException as error:
             click.echo(f"vgicheck: {' '.join(error.format_message().split())}; see vgicheck --help", err=True)
             sys.exit(2)
-        except (click.Abort, KeyboardInterrupt):
+        except (click.Abort, Interrupted, KeyboardInterrupt):
             click.echo("vgicheck: interrupted", err=True)
             sys.exit(130)
         except BrokenPipeError:
@@ -93,7 +104,10 @@ class Options:
 
     @contextmanager
     def runner(self) -> Iterator[Runner]:
-        """Yield what judges, with its progress on a terminal."""
+        """Yield what judges, with its progress on a terminal. Where to write is tried before anything is judged."""
+        if self.json_file and self.json_file != "-":
+            _write(self.json_file, "")
+        _keep(self.keep, ())
         cache = None if self.no_cache else Cache(directory())
         results = None if cache is None else Results(cache, fingerprint(PACKAGES, DISTRIBUTIONS))
         portfolio = Portfolio(self.timeout, self.solver == "two", cache, self.keep is not None)
@@ -270,8 +284,12 @@ def _write_json(
     if file == "-":
         click.echo(document, nl=False)
         return
+    _write(file, document)
+
+
+def _write(file: str, content: str) -> None:
     try:
-        Path(file).write_text(document)
+        Path(file).write_text(content)
     except OSError as error:
         raise Wrong(f"--json {file}: {error.strerror}; give a file that can be written") from None
 
@@ -281,6 +299,7 @@ def _keep(directory: str | None, obligations: Sequence[Obligation]) -> None:
     if directory is None:
         return
     try:
+        Path(directory).mkdir(parents=True, exist_ok=True)
         for o in obligations:
             folder = Path(directory) / o.subject / o.property
             folder.mkdir(parents=True, exist_ok=True)

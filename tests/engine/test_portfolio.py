@@ -46,6 +46,16 @@ def test_a_refutation_from_the_cache_has_a_model(tmp_path: Path) -> None:
     assert [f.cached for f in findings] == [False, True]
 
 
+def test_a_false_sat_refutes_nothing(tmp_path: Path) -> None:
+    """A remembered `sat` of which no model can be found makes the verdict unknown."""
+    cache = Cache(tmp_path)
+    finding = judge([HOLDS], [], Portfolio(10, keep=True))
+    cache.keep_answer("z3", finding.queries[0].smtlib, "sat")
+    finding = judge([HOLDS], [], Portfolio(10, cache=cache))
+    assert finding.verdict is Verdict.UNKNOWN
+    assert finding.reason == f"{HOLDS.sentence}: it can fail, but no model within 10 s shows how"
+
+
 def test_unknown_is_not_remembered(tmp_path: Path) -> None:
     """A question that a short limit left open is asked again, and leaves nothing on disk."""
     for _ in range(2):
