@@ -12,7 +12,7 @@ from itertools import combinations
 
 from model.generation import REFERENCE, Switches
 
-from .instances import QUICK
+from .instances import QUICK, SMALL
 from .runs import Broken, failing, search
 
 OTHER = ("lr_count_", "vcpu_id_", "vmcr_", "hyp_", "init_", "addresses_", "addr_")
@@ -21,7 +21,7 @@ MOST = 4
 """Switches in a change, at the most."""
 ATTEMPTS = 3
 """Candidates that are put to the induction, at the most."""
-HASTE = 300_000
+HASTE = 250_000
 """States of an instance that a candidate is tried on: a candidate that passes is proved or not all the same."""
 
 
@@ -62,8 +62,8 @@ def nearest(
 
 
 def _shown(broken: Broken, kept: Sequence[str], candidate: Switches) -> Broken | None:
-    """Return a run of a small instance that breaks the property or what was kept, the instance of the run first."""
-    for size in dict.fromkeys((broken.size, *QUICK)):
+    """Return a run of a small instance that breaks the property or what was kept, the cheap instances first."""
+    for size in dict.fromkeys((broken.size, *QUICK, *SMALL)):
         found = search(size, candidate, (broken.property, *kept), HASTE).broken
         if found:
             return next(iter(found.values()))

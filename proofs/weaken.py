@@ -51,14 +51,15 @@ def _sentence(invariant: Invariant, part: Part) -> Sentence:
     return INDUCTIVE.index(invariant), part.sentence
 
 
-def fixpoint(switches: Switches, timeout: float) -> Believed:
+def fixpoint(switches: Switches, timeout: float, needed: str = "") -> Believed:
     """Return what is left of all sentences when those are dropped that the start or a step does not keep.
 
-    `timeout` is the limit of one question, in seconds; what is not answered is dropped.
+    `timeout` is the limit of one question, in seconds; what is not answered is dropped.  Where only the invariant
+    `needed` is of interest it ends as soon as that has lost a sentence.
     """
     believed = ALL
     dirty: list[Step | None] = [None, *STEPS]
-    while dirty:
+    while dirty and not any(INDUCTIVE[number].id == needed for number, _ in believed.lost):
         lost = set(believed.lost)
         for step in dirty:
             induction = Induction(switches, believed)

@@ -51,7 +51,8 @@ def obligations(run: Run, generation: str, portfolio: Portfolio, names: Sequence
     whole = merged(run(tasks(generation, ALL, portfolio)))
     if any(o.verdict is not Verdict.PROVED for o in whole):
         whole = _judged_apart(run, generation, portfolio, names)
-    return [o for o in whole if not names or o.property in names]
+    wanted = [*PROPERTY_IDS, *LEMMA_IDS]
+    return [o for o in sorted(whole, key=lambda o: wanted.index(o.property)) if not names or o.property in names]
 
 
 def _judged_apart(run: Run, generation: str, portfolio: Portfolio, names: Sequence[str]) -> list[Obligation]:
@@ -131,8 +132,10 @@ def weakened(generation: str, portfolio: Portfolio) -> Task:
     return Task(("weakened", generation), tuple((p, SUBJECT) for p in PROPERTY_IDS), run)
 
 
-def _weakened(switches: Switches, portfolio: Portfolio) -> list[Obligation]:
-    believed = fixpoint(switches, portfolio.timeout)
+def _weakened(switches: Switches, portfolio: Portfolio, needed: str = "") -> list[Obligation]:
+    believed = fixpoint(switches, portfolio.timeout, needed)
+    if any(i.id == needed and believed.lost_of(i) for i in INDUCTIVE):
+        return []
     judgements = [o for stage in STAGES for o in judged(stage, switches, believed, portfolio)]
     found = {o.property: o for o in merged(judgements)}
     for invariant in INDUCTIVE:
@@ -147,7 +150,8 @@ def nearing(generation: str, o: Obligation, kept: Sequence[str], portfolio: Port
     """Return the task of finding the nearest switches with which a property that is refuted is proved."""
 
     def proved(candidate: Switches) -> bool:
-        return next(p for p in _weakened(candidate, portfolio) if p.property == o.property).verdict is Verdict.PROVED
+        weak = _weakened(candidate, portfolio, o.property)
+        return any(p.property == o.property and p.verdict is Verdict.PROVED for p in weak)
 
     def run() -> Iterator[Obligation]:
         assert o.run is not None

@@ -242,7 +242,7 @@ def prove(properties: Sequence[str], generation: str, options: Options) -> None:
     if options.json_file != "-":
         click.echo(f"model, generation {generation}")
         click.echo()
-        for line in (*text.table(found, {}), *text.runs(found, SENTENCES, {}), *text.assumptions(found)):
+        for line in (*text.table(found, {}, methods=True), *text.runs(found, SENTENCES, {}), *text.assumptions(found)):
             click.echo(line)
         click.echo()
         click.echo(text.summary(found))

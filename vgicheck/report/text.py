@@ -21,8 +21,11 @@ ORDER = (
 WIDTH = 100
 
 
-def table(obligations: Sequence[Obligation], places: Mapping[str, str]) -> Iterator[str]:
-    """Yield a block for each subject; `places` says where a subject is defined."""
+def table(obligations: Sequence[Obligation], places: Mapping[str, str], methods: bool = False) -> Iterator[str]:
+    """Yield a block for each subject; `places` says where a subject is defined.
+
+    With `methods` each block says how what is proved there was proved, and of what sizes.
+    """
     numbers = _numbered(obligations)
     for subject in dict.fromkeys(o.subject for o in obligations):
         yield f"{subject}()  {places.get(subject, '')}".rstrip()
@@ -34,6 +37,10 @@ def table(obligations: Sequence[Obligation], places: Mapping[str, str]) -> Itera
         else:
             for o in claimed:
                 yield f"  {o.property:<27} {_verdict(o):<11} {_remark(o, numbers)}".rstrip()
+        if methods:
+            how = dict.fromkeys((o.method, o.bounds) for o in claimed if o.verdict is Verdict.PROVED)
+            for method, bounds in how:
+                yield from _wrapped("by:", f"{method}; for {bounds}", indent=2)
         yield ""
 
 
@@ -121,14 +128,14 @@ def schedule(run: Run) -> Iterator[str]:
     yield f"    {'seen in:':<11} {', '.join(run.replayed)}"
 
 
-def _wrapped(label: str, text: str) -> Iterator[str]:
-    line = ""
+def _wrapped(label: str, text: str, indent: int = 4) -> Iterator[str]:
+    line, margin = "", " " * indent
     for word in text.split():
-        if len(line) + len(word) + 17 > WIDTH:
-            yield f"    {label:<11} {line}"
+        if len(line) + len(word) + 13 + indent > WIDTH:
+            yield f"{margin}{label:<11} {line}"
             label, line = "", ""
         line = f"{line} {word}".strip()
-    yield f"    {label:<11} {line}"
+    yield f"{margin}{label:<11} {line}"
 
 
 def assumptions(obligations: Sequence[Obligation]) -> Iterator[str]:
