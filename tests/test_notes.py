@@ -6,7 +6,10 @@ import re
 
 import pytest
 
+from model.generation import GENERATIONS
 from mutation.equivalents import EQUIVALENT, HOLES
+from proofs.instances import SMALL
+from proofs.runs import search
 
 from .shared import EXAMPLES, ROOT, SEEDS, needs_seed, reviewed, verdicts
 
@@ -51,3 +54,22 @@ def test_partial_functions_are_not_judged():
     found = verdicts(reviewed(SEEDS[0]))
     assert found["init_hyp_mode/hyp-init-not-fatal"] == "unsupported"
     assert found["kvm_dev_ioctl_check_extension/hyp-init-not-fatal"] == "unsupported"
+
+
+BROKEN = re.findall(
+    r"^\| ([\w.-]+) \| ([\w-]+) \| ([\w ,-]+) \| (\d+) \|", (ROOT / "notes" / "machine.md").read_text(), re.MULTILINE
+)
+
+
+def test_broken_generations_are_told():
+    """The note on the machine has a row for each generation but the reference."""
+    assert {generation for generation, *_ in BROKEN} == GENERATIONS.keys() - {"reference"}
+
+
+@pytest.mark.parametrize(("generation", "instance"), sorted({(g, i) for g, _, i, _ in BROKEN}))
+def test_broken_generation(generation: str, instance: str):
+    """The shortest run of an instance that breaks a property is as long as the note says."""
+    told = {prop: int(steps) for g, prop, i, steps in BROKEN if (g, i) == (generation, instance)}
+    size = next(size for size in SMALL if size.name == instance)
+    found = search(size, GENERATIONS[generation], list(told)).broken
+    assert {name: len(b.made) - b.prologue for name, b in found.items()} == told
