@@ -20,6 +20,7 @@ oracle: $(READY)	## a long comparison of the model's hardware half with QEMU
 	$(BIN)/python -m oracle
 
 bench: $(READY)		## what the figures in the notes are measured with
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
 	$(BIN)/python -m bench
 
 lint: $(READY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import z3
@@ -14,6 +15,7 @@ from model.gich import FIRST_SPECIAL_INTID
 from model.initial import initial
 from model.machine import Machine
 from model.steps import ARGUMENTS, Step
+from model.vm import is_sgi
 from properties.machine import INVARIANTS, LEMMAS, STEP_PROPERTIES, Invariant, StepProperty
 from properties.property import Part
 from vgicheck.engine.induction import Assumed, Context, Indices, assumed, negated
@@ -28,11 +30,12 @@ KIND_OF = {"vcpu": "vcpu", "cpu": "cpu", "l": "lr"}
 """The kind of an index that a step has as an argument; INTID and source are one index together."""
 
 
-def _legal(kind: str, key: Key) -> bool:
+def _legal(limit: int, kind: str, key: Key) -> bool:
+    """Say whether an index of a kind exists, where INTIDs end at a limit."""
     if kind != "irq":
         return True
     intid, source = key
-    return and_(lt(intid, FIRST_SPECIAL_INTID), or_(lt(intid, 16), source == 0))
+    return and_(lt(intid, limit), or_(is_sgi(intid), source == 0))
 
 
 def _keys_in(name: str, arguments: Key) -> Iterator[tuple[str, Key]]:
@@ -54,12 +57,17 @@ def _keys_in(name: str, arguments: Key) -> Iterator[tuple[str, Key]]:
         yield "vcpu", arguments[2:]
 
 
-INDICES = Indices(
-    widths={"vcpu": (3,), "cpu": (3,), "lr": (6,), "irq": (10, 3), "slot": (3, 6)},
-    legal=_legal,
-    keys_in=_keys_in,
-    pairs={("vcpu", "lr"): "slot"},
-)
+def indices(intids: int = FIRST_SPECIAL_INTID) -> Indices:
+    """Return what the machine is indexed by; there are INTIDs below a limit."""
+    return Indices(
+        widths={"vcpu": (3,), "cpu": (3,), "lr": (6,), "irq": (10, 3), "slot": (3, 6)},
+        legal=partial(_legal, intids),
+        keys_in=_keys_in,
+        pairs={("vcpu", "lr"): "slot"},
+    )
+
+
+INDICES = indices()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +106,25 @@ class Induction:
     """The claims on one generation, with what is assumed of the state before a step.
 
     `believed` are the sentences that are assumed, of all invariants; what a proof from them means is that all of them
-    hold together.
+    hold together.  It may be asked of smaller machines, with fewer INTIDs or list registers than there can be.
     """
 
-    def __init__(self, switches: Switches, believed: Callable[[Invariant, Part], bool] = lambda i, p: True):
+    def __init__(
+        self,
+        switches: Switches,
+        believed: Callable[[Invariant, Part], bool] = lambda i, p: True,
+        intids: int = FIRST_SPECIAL_INTID,
+        lrs: int = NR_LRS,
+    ):
         self.switches = switches
         self._believed = believed
+        self._indices = indices(intids)
         self._old = fresh(Machine, OLD)
-        self._domain = INDICES.domain()
+        self._smaller = le(self._old.nr_lr, lrs) if lrs < NR_LRS else True
+        self._domain = self._indices.domain()
         self._assumed: list[Assumed] = []
         for invariant in INDUCTIVE:
-            self._assumed += assumed(INDICES, invariant.kinds, lambda *keys, i=invariant: self._says(i, keys))
+            self._assumed += assumed(self._indices, invariant.kinds, lambda *keys, i=invariant: self._says(i, keys))
 
     def _says(self, invariant: Invariant, keys: Sequence[Key]) -> Iterator[Any]:
         for part in invariant.formula(self._old, self._domain, self.switches, *keys):
@@ -119,38 +135,40 @@ class Induction:
         """Yield the goals of the initial state."""
         sizes = fresh(Machine, OLD)
         state = initial(sizes.nr_lr, sizes.nr_vcpus, self.switches)
-        domain = INDICES.domain()
+        domain = self._indices.domain()
         base = [and_(le(1, sizes.nr_lr), le(sizes.nr_lr, NR_LRS), le(1, sizes.nr_vcpus), le(sizes.nr_vcpus, MAX_CPUS))]
-        context = Context(INDICES, f"{OLD}.", base, (), (domain,), ())
+        context = Context(self._indices, f"{OLD}.", base, (), (domain,), ())
         for invariant in INDUCTIVE:
-            at = INDICES.arbitrary(invariant.kinds)
+            at = self._indices.arbitrary(invariant.kinds)
             parts = invariant.formula(state, domain, self.switches, *at)
             yield self._goal(invariant, START, self._kept(invariant, parts), context, at)
 
     def always(self) -> Iterator[Goal]:
         """Yield the goals of what follows from the rest in any one state."""
-        context = Context(INDICES, f"{OLD}.", (), (), (self._domain,), self._assumed)
+        context = Context(self._indices, f"{OLD}.", (), (), (self._domain,), self._assumed)
         for invariant in FOLLOWING:
-            at = INDICES.arbitrary(invariant.kinds)
+            at = self._indices.arbitrary(invariant.kinds)
             parts = invariant.formula(self._old, self._domain, self.switches, *at)
             yield self._goal(invariant, ALWAYS, parts, context, at)
 
     def step(self, step: Step) -> Iterator[Goal]:
         """Yield the goals of a step, with the first one asking only whether the step can be made."""
         arguments = tuple(fresh(ARGUMENTS[a], f"{step.name}.{a}") for a in step.arguments)
-        domain = INDICES.domain()
+        domain = self._indices.domain()
         guard, new = step.run(self._old, arguments, domain, self.switches)
         given = list(_given(step, arguments))
-        context = Context(INDICES, f"{OLD}.", [guard], given, (domain, self._domain), self._assumed)
+        context = Context(
+            self._indices, f"{OLD}.", [guard, self._smaller], given, (domain, self._domain), self._assumed
+        )
         yield self._goal(POSSIBLE, step.name, [Part(POSSIBLE.sentence, True, False)], context, ())
         for invariant in INDUCTIVE:
-            at = INDICES.arbitrary(invariant.kinds)
+            at = self._indices.arbitrary(invariant.kinds)
             now = invariant.formula(new, domain, self.switches, *at)
             then = invariant.formula(self._old, domain, self.switches, *at)
             changed = [p for p, q in zip(now, then, strict=True) if not _alike(p, q)]
             yield self._goal(invariant, step.name, self._kept(invariant, changed), context, at)
         for prop in STEP_PROPERTIES:
-            at = INDICES.arbitrary(prop.kinds)
+            at = self._indices.arbitrary(prop.kinds)
             parts = prop.formula(self._old, new, domain, self.switches, *at)
             yield self._goal(prop, step.name, parts, context, at)
 
