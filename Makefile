@@ -5,13 +5,16 @@ BIN   := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 PATCH ?= examples/good-vgic-init.patch
 
-.PHONY: review prove test oracle bench lint clean
+.PHONY: review prove confirm test oracle bench lint clean
 
 review: $(READY)	## judge an example, or PATCH=file
 	$(BIN)/vgicheck review $(PATCH)
 
 prove: $(READY)		## the model's own obligations
 	$(BIN)/vgicheck prove
+
+confirm: $(READY)	## the same, each proof by two solvers of different families
+	$(BIN)/vgicheck prove --solver two
 
 test: $(READY)		## the whole test suite
 	$(BIN)/python -m pytest -n 2

@@ -1,4 +1,4 @@
-"""`python -m bench [--mutation] [explorer|curves]`: measure, and print a plain table."""
+"""`python -m bench [--mutation] [explorer|curves|speed]`: measure, and print a plain table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Iterable
 
-from . import curves, explorer, measure
+from . import curves, explorer, measure, speed
 
 
 def table(title: str, rows: Iterable[measure.Row]) -> None:
@@ -21,17 +21,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description="Measure what the figures in the notes say.")
     parser.add_argument("--mutation", action="store_true", help="run the mutation campaigns as well, which takes long")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at once, for the campaigns")
-    parser.add_argument("only", nargs="?", choices=["explorer", "curves"], help="measure this alone")
+    parser.add_argument("only", nargs="?", choices=["explorer", "curves", "speed"], help="measure this alone")
     options = parser.parse_args()
     table("machine", measure.machine())
     if options.only is None:
         review(options)
-    if options.only != "explorer":
+    if options.only in (None, "speed"):
+        table("whole commands, cold and warm", speed.commands(measure.subject()))
+    if options.only in (None, "curves"):
         table("the machine's induction, by size", curves.curves())
-    if options.only == "curves":
-        return
-    table("the explorer, every state of the race machine", explorer.exhaustive())
-    table("the explorer, the first shortest run to a lost interrupt", explorer.hunts())
+    if options.only in (None, "explorer"):
+        table("the explorer, every state of the race machine", explorer.exhaustive())
+        table("the explorer, the first shortest run to a lost interrupt", explorer.hunts())
 
 
 def review(options: argparse.Namespace) -> None:

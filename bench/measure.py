@@ -69,7 +69,7 @@ def whole_review(patch: Path, runs: int = 3) -> Iterator[Row]:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     for _ in range(runs):
         start = time.perf_counter()
-        command = [sys.executable, "-c", "from vgicheck.cli import main; main()", "review", str(patch)]
+        command = [sys.executable, "-c", "from vgicheck.cli import main; main()", "review", "--no-cache", str(patch)]
         finished = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
         walls.append(time.perf_counter() - start)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
