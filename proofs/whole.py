@@ -190,15 +190,17 @@ def judged(stage: str, switches: Switches, believed: Believed, portfolio: Portfo
     """Judge what is claimed of a stage, believing some sentences of the state before."""
     inquiry = Inquiry(portfolio)
     found: dict[str, Obligation] = {name: Obligation(name, stage, Verdict.PROVED) for name in claimed(stage)}
-    for goal in goals(Induction(switches, believed), stage):
+    # What Z3 makes of a term depends on the terms that asking leaves behind: all is built before anything is asked.
+    built = [(goal, goal.assertions) for goal in goals(Induction(switches, believed), stage)]
+    for goal, assertions in built:
         o = found[goal.claim.id]
         name = f"{stage}.{len(o.queries)}"
         if goal.claim is POSSIBLE:
-            asked = inquiry.possible(name, goal.assertions)
+            asked = inquiry.possible(name, assertions)
             o.verdict = {"sat": Verdict.PROVED, "unsat": Verdict.VACUOUS}.get(asked.result, Verdict.UNKNOWN)
             o.seconds, o.queries = asked.seconds, (asked.query,)
             continue
-        if assertions := goal.assertions:
+        if assertions:
             asked = inquiry.contradictory(name, assertions)
             o.seconds, o.queries = o.seconds + asked.seconds, (*o.queries, asked.query)
             if asked.result != "unsat" and o.verdict is Verdict.PROVED:
