@@ -4,9 +4,9 @@ An entry is written under a temporary name and renamed, so that runs at the same
 whole entries or none.  There is no fsync: what a power cut tears has the wrong checksum, and counts as absent.  A
 directory that cannot be written or read costs time and nothing else; `trouble` says once what was the matter.
 
-One file an entry was chosen by measurement over SQLite: 27 µs a write and 5 µs a read, where two processes that
-write SQLite's rollback journal take three times as long and its write-ahead log needs shared memory, which network
-file systems lack.
+One file an entry was chosen by measurement over SQLite: two processes at once wrote 4,000 entries in 0.11 s and read
+them in 0.02 s, where SQLite with a rollback journal took 0.26 to 0.35 s to write.  Its write-ahead log is as fast as
+files, but needs shared memory, which network file systems lack.
 """
 
 from __future__ import annotations
