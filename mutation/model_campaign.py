@@ -60,7 +60,8 @@ _MMIO = ("vgic_handle_mmio",)
 MMIO = Subject("mmio", _MMIO)
 ICFGR = Subject("gicd_icfgr", _MMIO, ("mmio",), ("irq_cfg", "icfgr_byte"))
 LOAD = Subject("gicd_load", _MMIO, ("mmio",), ("loaded", "target_byte", "priority_key"))
-SUBJECTS = (HANDLER, INIT, MMIO, ICFGR, LOAD)
+SET_ADDR = Subject("set_addr", ("kvm_vgic_set_addr",))
+SUBJECTS = (HANDLER, INIT, SET_ADDR, MMIO, ICFGR, LOAD)
 """What a campaign covers; the hardware half has tests of its own."""
 
 

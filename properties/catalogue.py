@@ -8,6 +8,7 @@ from .hardware import HARDWARE
 from .init import INIT
 from .machine import INVARIANTS, STEP_PROPERTIES, Invariant, StepProperty
 from .mmio import MMIO
+from .set_addr import SET_ADDR
 from .vmcr import VMCR
 
 CODE = {
@@ -23,7 +24,5 @@ CODE = {
 MACHINE: tuple[Invariant | StepProperty, ...] = (*reversed(INVARIANTS), *STEP_PROPERTIES)
 """Where two invariants share an id, the first gives the sentence."""
 
-SENTENCES: dict[str, str] = {
-    **{p.id: p.sentence for p in (*HANDLER, *INIT, *MMIO, *HARDWARE, *VMCR, *CPU_INTERFACE, *MACHINE)},
-    **CODE,
-}
+_OF_THE_MODEL = (*HANDLER, *INIT, *SET_ADDR, *MMIO, *HARDWARE, *VMCR, *CPU_INTERFACE, *MACHINE)
+SENTENCES: dict[str, str] = {**{p.id: p.sentence for p in _OF_THE_MODEL}, **CODE}

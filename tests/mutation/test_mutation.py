@@ -11,7 +11,19 @@ from model.generation import REFERENCE
 from mutation import c_campaign, model_campaign
 from mutation.c_campaign import Example, prepared
 from mutation.equivalents import EQUIVALENT, HOLES
-from mutation.model_campaign import CODEC, CPU_INTERFACE, HANDLER, HARDWARE, INIT, MMIO, VMCR, Subject, mutated, source
+from mutation.model_campaign import (
+    CODEC,
+    CPU_INTERFACE,
+    HANDLER,
+    HARDWARE,
+    INIT,
+    MMIO,
+    SET_ADDR,
+    VMCR,
+    Subject,
+    mutated,
+    source,
+)
 from mutation.mutant import Fate, MeaninglessError, Mutant, fate_of, sample, score
 from mutation.python_mutants import mutants
 from proofs.model import PROPERTIES, claims, prove
@@ -69,6 +81,7 @@ KILLERS: dict[str, Edit] = {
     "targets-before-vcpus": Edit(INIT, "irq_spi_cpu.set(i, 0, ", "irq_spi_cpu.set(i, 1, "),
     "vm-init-needs-probe": Edit(INIT, "(not_(s.host_has_vgic), -ENODEV)", "(s.host_has_vgic, -ENODEV)"),
     "vm-maps-only-gicv": Edit(INIT, "guest_pa=ite(done, s.gicv_start,", "guest_pa=ite(done, s.gicv_end,"),
+    "vm-address-set-once": Edit(SET_ADDR, "-EEXIST),", "-EINVAL),"),
     "mmio-lanes": Edit(MMIO, "reached = a.covers(byte) if", "reached = a.same_word(byte) if"),
     "mmio-banked": Edit(MMIO, "and_(a.exists(intid), same((bank, intid), priority_key(a, intid)))", "a.exists(intid)"),
     "mmio-set-clear": Edit(MMIO, "a.stores_one(ICPENDR, key)", "a.stores_one(ISPENDR, key)"),
@@ -215,5 +228,5 @@ def test_every_subject_is_claimed() -> None:
     """The subjects of the campaigns are transitions of the model."""
     names = {t.name for t, _ in claims()}
     assert {
-        name for s in (HANDLER, INIT, MMIO, CODEC, VMCR, HARDWARE, CPU_INTERFACE) for name in s.transitions
+        name for s in (HANDLER, INIT, SET_ADDR, MMIO, CODEC, VMCR, HARDWARE, CPU_INTERFACE) for name in s.transitions
     } == names
