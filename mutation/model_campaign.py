@@ -58,10 +58,11 @@ HARDWARE = Subject("gich", ("gich_status", "guest_access"))
 CPU_INTERFACE = Subject("gicv", ("gicv_status", "gicv_access"))
 _MMIO = ("vgic_handle_mmio",)
 MMIO = Subject("mmio", _MMIO)
-ICFGR = Subject("gicd_icfgr", _MMIO, ("mmio",), ("irq_cfg", "icfgr_byte"))
+GICD = Subject("gicd", _MMIO, ("gicd_icfgr", "gicd_load", "mmio"), ("accessing", "lane", "bit_at", "byte_of"))
+ICFGR = Subject("gicd_icfgr", _MMIO, ("gicd_load", "mmio"), ("irq_cfg", "icfgr_byte"))
 LOAD = Subject("gicd_load", _MMIO, ("mmio",), ("loaded", "target_byte", "priority_key"))
 SET_ADDR = Subject("set_addr", ("kvm_vgic_set_addr",))
-SUBJECTS = (HANDLER, INIT, SET_ADDR, MMIO, ICFGR, LOAD)
+SUBJECTS = (HANDLER, INIT, SET_ADDR, MMIO, GICD, ICFGR, LOAD)
 """What a campaign covers; the hardware half has tests of its own."""
 
 
