@@ -29,6 +29,7 @@ from properties.cpu_interface import CPU_INTERFACE
 from properties.handler import HANDLER
 from properties.hardware import HARDWARE
 from properties.init import INIT
+from properties.init_errors import INIT_ERRORS
 from properties.mmio import MMIO
 from properties.property import At, Property
 from properties.set_addr import SET_ADDR
@@ -147,7 +148,7 @@ TABLE: tuple[Transition, ...] = (
         for name, (state, step) in TRANSITIONS.items()
     ),
 )
-PROPERTIES: tuple[Property, ...] = (*HANDLER, *INIT, *SET_ADDR, *MMIO, *HARDWARE, *VMCR, *CPU_INTERFACE)
+PROPERTIES: tuple[Property, ...] = (*HANDLER, *INIT, *INIT_ERRORS, *SET_ADDR, *MMIO, *HARDWARE, *VMCR, *CPU_INTERFACE)
 
 IDS = tuple(p.id for p in PROPERTIES)
 

@@ -77,6 +77,7 @@ def _hyp_not_fatal(old: HypInitState, new: HypInitState, at: At) -> Sequence[Par
             absent,
             iff(check_extension_irqchip(new), _probed(old, new)),
         ),
+        Part("a VGIC that is present stays so", old.vgic_present, check_extension_irqchip(new)),
     ]
 
 
