@@ -160,7 +160,7 @@ def addresses_fit(dist_base: int, cpu_base: int) -> bool:
 
 def whole_pages(start: int, end: int) -> bool:
     """A resource of `CPU_SIZE` bytes or more, `end` included, that begins at a page."""
-    return and_(field_of(start, 11, 0) == 0, le(start, end), le(CPU_SIZE - 1, end - start))
+    return and_(field_of(start, 11, 0) == 0, le(start, end), le(CPU_SIZE - 1, field_of(end - start, 63, 0)))
 
 
 def first_of(refusals: list[tuple[bool, int]]) -> int:

@@ -103,6 +103,11 @@ def _hyp_every_cpu(old: HypInitState, new: HypInitState, at: At) -> Sequence[Par
             and_(done, not_(old.online[at.vcpu])),
             or_(new.irq_enabled[at.vcpu], lt(old.notifiers, new.notifiers)),
         ),
+        Part(
+            "a notifier that cannot be had is an error",
+            and_(old.finds_node, not_(old.mapped_irq == 0), old.request_failure == 0, not_(old.notifier_failure == 0)),
+            new.result == old.notifier_failure,
+        ),
     ]
 
 

@@ -43,6 +43,11 @@ def _hyp_errors(old: HypInitState, new: HypInitState, at: At) -> Sequence[Part]:
             offline,
             iff(new.irq_enabled[at.vcpu], old.irq_enabled[at.vcpu]),
         ),
+        Part(
+            "there is no pointer to GICH before GICH was found",
+            and_(not_(and_(*(fine for _, fine, _ in services[:4]))), not_(old.host_has_vgic)),
+            not_(new.host_has_vgic),
+        ),
         Part("at most one notifier is added", True, le(new.notifiers - old.notifiers, 1)),
         Part("the probe does not itself report a capability", True, iff(new.vgic_present, old.vgic_present)),
     ]
@@ -75,7 +80,11 @@ def _disjoint(s: VmInitState) -> bool:
 
 def _has_gicv(s: VmInitState) -> bool:
     """The resource starts at a page, and its last byte is 8 KB or more behind; `gicv_end` is that byte."""
-    return and_(field_of(s.gicv_start, 11, 0) == 0, le(s.gicv_start, s.gicv_end), le(0x1FFF, s.gicv_end - s.gicv_start))
+    return and_(
+        field_of(s.gicv_start, 11, 0) == 0,
+        le(s.gicv_start, s.gicv_end),
+        le(0x1FFF, field_of(s.gicv_end - s.gicv_start, 63, 0)),
+    )
 
 
 def _vm_errors(old: VmInitState, new: VmInitState, at: At) -> Sequence[Part]:
@@ -90,6 +99,11 @@ def _vm_errors(old: VmInitState, new: VmInitState, at: At) -> Sequence[Part]:
             "a host without GICV says -ENXIO",
             and_(old.host_has_vgic, not_(_exists(old)), not_(_found(old))),
             new.result == -ENXIO,
+        ),
+        Part(
+            "a VM has no VGIC that the host has not",
+            and_(not_(old.host_has_vgic), not_(old.vm_has_vgic)),
+            not_(new.vm_has_vgic),
         ),
         Part("GICV is mapped once, from its start", done, _maps(old, new)),
         Part("the distributor is as large as it is", done, new.dist_size == DIST_SIZE),
@@ -109,6 +123,15 @@ def _vm_errors(old: VmInitState, new: VmInitState, at: At) -> Sequence[Part]:
             and_(
                 le(DIST_SIZE, field_of(new.guest_ipa - new.dist_base, 63, 0)),
                 le(CPU_SIZE, field_of(new.dist_base - new.guest_ipa, 63, 0)),
+            ),
+        ),
+        Part(
+            "what is refused before the mapping leaves the VM",
+            and_(not_(done), mapped),
+            and_(
+                iff(new.vm_has_vgic, old.vm_has_vgic),
+                new.dist_base == old.dist_base,
+                new.dist_size == old.dist_size,
             ),
         ),
         Part(
