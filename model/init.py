@@ -21,7 +21,8 @@ Address = Annotated[int, Width(64)]
 Errno = Annotated[int, Width(32, signed=True)]
 """0, or a negative error."""
 ENXIO, ENOMEM, EBUSY, EEXIST, ENODEV, EINVAL = 6, 12, 16, 17, 19, 22
-PAGE = 0x1000
+GUEST_TOP = 1 << 40
+"""The end of the guest's address space, KVM_PHYS_SIZE."""
 WIRED_DIST_BASE = 0x2C001000
 WIRED_CPU_BASE = 0x2C002000
 DIST_SIZE = 0x1000
@@ -148,12 +149,11 @@ def kvm_vgic_init(s: VmInitState, switches: Switches, nr_irqs: int) -> VmInitSta
 
 def addresses_fit(dist_base: int, cpu_base: int) -> bool:
     """Both regions start at a page of the 40-bit guest address space, and do not overlap."""
-    top = 1 << 40
     return and_(
         field_of(dist_base, 11, 0) == 0,
         field_of(cpu_base, 11, 0) == 0,
-        le(dist_base, top - DIST_SIZE),
-        le(cpu_base, top - CPU_SIZE),
+        le(dist_base, GUEST_TOP - DIST_SIZE),
+        le(cpu_base, GUEST_TOP - CPU_SIZE),
         or_(le(dist_base + DIST_SIZE, cpu_base), le(cpu_base + CPU_SIZE, dist_base)),
     )
 

@@ -12,13 +12,11 @@ from vgicheck.engine.values import and_, field_of, ite, le, not_, or_
 
 from .distributor import Word
 from .generation import Switches
-from .init import CPU_SIZE, DIST_SIZE, EEXIST, EINVAL, ENODEV, Address, Errno, first_of
+from .init import CPU_SIZE, DIST_SIZE, EBUSY, EEXIST, EINVAL, ENODEV, GUEST_TOP, Address, Errno, first_of
 
-E2BIG, EBUSY = 7, 16
+E2BIG = 7
 VGIC_ADDR_UNDEF = (1 << 64) - 1
 """An address that was not set yet."""
-GUEST_TOP = 1 << 40
-"""The end of the guest's address space, KVM_PHYS_SIZE."""
 KVM_VGIC_V2_ADDR_TYPE_DIST, KVM_VGIC_V2_ADDR_TYPE_CPU = 0, 1
 
 

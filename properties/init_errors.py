@@ -48,7 +48,8 @@ def _hyp_errors(old: HypInitState, new: HypInitState, at: At) -> Sequence[Part]:
             and_(not_(and_(*(fine for _, fine, _ in services[:4]))), not_(old.host_has_vgic)),
             not_(new.host_has_vgic),
         ),
-        Part("at most one notifier is added", True, le(new.notifiers - old.notifiers, 1)),
+        Part("at most one notifier is added", True, le(field_of(new.notifiers - old.notifiers, 31, 0), 1)),
+        Part("and none that cannot be had", not_(notified), new.notifiers == old.notifiers),
         Part("the probe does not itself report a capability", True, iff(new.vgic_present, old.vgic_present)),
     ]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from model.init import EEXIST, EINVAL, ENODEV
-from model.set_addr import E2BIG, EBUSY, SetAddrState
+from model.init import EBUSY, EEXIST, EINVAL, ENODEV
+from model.set_addr import E2BIG, SetAddrState
 from vgicheck.engine.values import and_, field_of, implies, ite, le, lt, not_, or_
 
 from .property import At, Part, Property
