@@ -174,6 +174,11 @@ def _one_target(old: MmioState, new: MmioState, at: At) -> Sequence[Part]:
             iff(new.vm.irq_spi_target[key_of(at)], target == at.vcpu),
         ),
         Part(
+            "the bitmap of a vCPU that does not exist is left alone",
+            and_(old.access.is_write, le(old.nr_cpus, at.vcpu)),
+            iff(new.vm.irq_spi_target[key_of(at)], old.vm.irq_spi_target[key_of(at)]),
+        ),
+        Part(
             "a target goes on existing",
             and_(old.access.is_write, spi, lt(before, old.nr_cpus)),
             lt(target, old.nr_cpus),

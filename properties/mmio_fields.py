@@ -72,7 +72,7 @@ def lanes(old: MmioState, new: MmioState, at: At) -> Sequence[Part]:
         Part(
             "a store that is not aligned, or not of 1, 2 or 4 bytes, changes nothing",
             and_(old.access.is_write, not_(is_proper(old)), in_use(at)),
-            all_kept(old, new, at),
+            and_(all_kept(old, new, at), not_(new.updates)),
         ),
         Part(
             "a byte that is addressed takes its lane of what is stored",
