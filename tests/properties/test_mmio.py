@@ -8,8 +8,10 @@ from model.generation import REFERENCE
 from mutation.model_campaign import GICD, ICFGR, LOAD, MMIO, Subject, mutated, source
 from proofs.model import prove
 from properties.mmio import MMIO as PROPERTIES
+from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.verdict import Verdict
 
+PORTFOLIO = Portfolio(60.0)
 LANES, BANKED, SET_CLEAR, ONE_IRQ, FIXED, TARGET, FILTER, NOTICED = (p.id for p in PROPERTIES)
 
 FAULTS: dict[tuple[Subject, str, str], set[str]] = {
@@ -40,4 +42,4 @@ def test_fault(where: Subject, old: str, new: str) -> None:
     assert text.count(old) == 1
     noticed = FAULTS[where, old, new]
     claimed = mutated(where, text.replace(old, new), sorted(noticed))
-    assert {c[1].id for c in claimed if prove(c, REFERENCE, 60.0, False).verdict is Verdict.REFUTED} == noticed
+    assert {c[1].id for c in claimed if prove(c, REFERENCE, PORTFOLIO).verdict is Verdict.REFUTED} == noticed
