@@ -59,15 +59,15 @@ KILLERS: dict[str, Edit] = {
     "eoi-touches-nothing-else": Edit(HANDLER, EOI, "replace(lr, eoi=False, priority=0)"),
     "handler-says-handled": Edit(HANDLER, "result=IRQ_HANDLED)", "result=0)"),
     "uie-kept-without-underflow": Edit(
-        HANDLER, "clear_uie(handled, and_(acts, s.cpu.misr.u))", "clear_uie(handled, acts)"
+        HANDLER, "clear_uie(s, and_(acts(s, switches), s.cpu.misr.u))", "clear_uie(s, acts(s, switches))"
     ),
     "lr-shadow-matches-register": Edit(HANDLER, "ite(when, s.cpu.lr[l], s.hw.lr[l])", "s.hw.lr[l]"),
-    "handler-ignores-unmarked": Edit(HANDLER, "and_(acts, s.cpu.misr.eoi, ", "and_(acts, "),
+    "handler-ignores-unmarked": Edit(HANDLER, "acts(s, switches), s.cpu.misr.eoi, ", "acts(s, switches), "),
     "handler-without-vcpu": Edit(
-        HANDLER, "quiesce(handled, not_(acts))", "quiesce(handled, and_(s.loaded, not_(acts)))"
+        HANDLER, "quiesce(s, not_(acts(s, switches)))", "quiesce(s, and_(s.loaded, not_(acts(s, switches))))"
     ),
     "handler-once": Edit(HANDLER, UIE, "replace(s.cpu.hcr, uie=False, en=not_(s.cpu.hcr.en))"),
-    "handler-right-vcpu": Edit(HANDLER, "acts = and_(s.loaded, s.live) if", "acts = s.loaded if"),
+    "handler-right-vcpu": Edit(HANDLER, "return and_(s.loaded, s.live) if", "return s.loaded if"),
     "vcpu-init-lr-count": Edit(INIT, "widened(list_regs, 7) + 1", "widened(list_regs, 7)"),
     "vcpu-init-clean": Edit(
         INIT, "own(key, NR_PRIVATE_IRQS), lambda _: True", "own(key, NR_PRIVATE_IRQS), lambda _: False"
