@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from vgicheck.engine.values import and_, field_of, ite, le, not_, or_
+from vgicheck.engine.values import field_of, ite, le, not_, or_
 
 from .distributor import Word
 from .generation import Switches
@@ -59,7 +59,5 @@ def kvm_vgic_set_addr(s: SetAddrState, switches: Switches) -> SetAddrState:
 
 
 def vgic_ioaddr_overlap(dist_base: int, cpu_base: int) -> bool:
-    """Both regions are placed, and share an address."""
-    placed = and_(not_(dist_base == VGIC_ADDR_UNDEF), not_(cpu_base == VGIC_ADDR_UNDEF))
-    apart = or_(le(dist_base + DIST_SIZE, cpu_base), le(cpu_base + CPU_SIZE, dist_base))
-    return and_(placed, not_(apart))
+    """The two regions share an address. One that was not set yet is above every region, and shares none."""
+    return not_(or_(le(dist_base + DIST_SIZE, cpu_base), le(cpu_base + CPU_SIZE, dist_base)))

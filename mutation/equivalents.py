@@ -46,6 +46,8 @@ EQUIVALENT: dict[str, str] = {
     "addresses_fit: DIST_SIZE -> DIST_SIZE - 1 (2)": _ALIGNED,
     "addresses_fit: CPU_SIZE -> CPU_SIZE - 1": _ALIGNED,
     "addresses_fit: CPU_SIZE -> CPU_SIZE - 1 (2)": _ALIGNED,
+    "vgic_ioaddr_overlap: DIST_SIZE -> DIST_SIZE - 1": _ALIGNED,
+    "vgic_ioaddr_overlap: CPU_SIZE -> CPU_SIZE - 1": _ALIGNED,
     "whole_pages: le(start, end) -> lt(start, end)": "one byte is too small all the same",
     "report_empty: s.cpu -> s.hw": "the shadow has just been written to the register",
 }
