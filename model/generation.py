@@ -40,6 +40,10 @@ class Switches:
     """Only whole pages of GICV itself are given to the guest."""
     addresses_from_vmm: bool
     """The guest's addresses are those that the VMM has set, checked; not those of a Versatile Express."""
+    set_addr_overlap: bool
+    """The guest's two regions are compared with the new address in place, not before it is stored."""
+    set_addr_whole_region: bool
+    """Not only the start but the whole of a region lies in the guest's address space."""
     targets_every_vcpu: bool
     """Default targets are written for vCPU 0 whether or not it exists already."""
     line_apart: bool

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from vgicheck.engine.maps import Map, MapOf
-from vgicheck.engine.values import Width, and_, field_of, flag, ite, le, lt, not_, or_, widened
+from vgicheck.engine.values import Width, and_, field_of, flag, ite, le, lt, not_, or_, same, widened
 
 from .distributor import LR_EMPTY, MAX_CPUS, NR_PRIVATE_IRQS, NR_SGIS, Banked, VgicCpu, Word
 from .generation import Switches
@@ -21,7 +21,8 @@ Address = Annotated[int, Width(64)]
 Errno = Annotated[int, Width(32, signed=True)]
 """0, or a negative error."""
 ENXIO, ENOMEM, EBUSY, EEXIST, ENODEV, EINVAL = 6, 12, 16, 17, 19, 22
-PAGE = 0x1000
+GUEST_TOP = 1 << 40
+"""The end of the guest's address space, KVM_PHYS_SIZE."""
 WIRED_DIST_BASE = 0x2C001000
 WIRED_CPU_BASE = 0x2C002000
 DIST_SIZE = 0x1000
@@ -51,11 +52,12 @@ def kvm_vgic_vcpu_init(s: VcpuInitState, switches: Switches) -> VcpuInitState:
     """Set up `struct vgic_cpu` and the vCPU's private interrupts; without a VGIC do nothing."""
     has_bank = lt(s.vcpu_id, MAX_CPUS) if switches.vcpu_id_checked else True
     created = and_(s.vm_has_vgic, has_bank)
-    irq_enabled, irq_cfg = s.irq_enabled, s.irq_cfg
-    for i in range(NR_SGIS):
-        irq_enabled = irq_enabled.set((s.vcpu_id, i), True, when=created)
-    for i in range(NR_PRIVATE_IRQS):
-        irq_cfg = irq_cfg.set((s.vcpu_id, i), True, when=created)
+
+    def own(key: tuple[int, ...], count: int) -> bool:
+        return and_(created, same(key[0], s.vcpu_id), lt(key[1], count))
+
+    irq_enabled = s.irq_enabled.where(lambda key: own(key, NR_SGIS), lambda _: True)
+    irq_cfg = s.irq_cfg.where(lambda key: own(key, NR_PRIVATE_IRQS), lambda _: True)
     list_regs = field_of(s.vtr, 5, 0) if switches.lr_count_six_bits else field_of(s.vtr, 4, 0)
     cpu = replace(
         s.cpu,
@@ -122,11 +124,14 @@ def kvm_vgic_init(s: VmInitState, switches: Switches, nr_irqs: int) -> VmInitSta
     passed = and_(*(not_(condition) for condition, _ in refused))
     done = result == 0
     marked = done if switches.init_publishes_last else passed
-    irq_spi_cpu, irq_spi_target = s.irq_spi_cpu, s.irq_spi_target
-    for i in range(NR_PRIVATE_IRQS, nr_irqs):
-        irq_spi_cpu = irq_spi_cpu.set(i, 0, when=done)
-        if switches.targets_every_vcpu:
-            irq_spi_target = irq_spi_target.set((0, i), True, when=done)
+
+    def is_spi(intid: int) -> bool:
+        return and_(le(NR_PRIVATE_IRQS, intid), lt(intid, nr_irqs))
+
+    irq_spi_cpu = s.irq_spi_cpu.where(lambda key: and_(done, is_spi(key[0])), lambda _: 0)
+    irq_spi_target = s.irq_spi_target
+    if switches.targets_every_vcpu:
+        irq_spi_target = irq_spi_target.where(lambda key: and_(done, key[0] == 0, is_spi(key[1])), lambda _: True)
     return replace(
         s,
         vm_has_vgic=ite(marked, s.host_has_vgic, s.vm_has_vgic),
@@ -144,19 +149,18 @@ def kvm_vgic_init(s: VmInitState, switches: Switches, nr_irqs: int) -> VmInitSta
 
 def addresses_fit(dist_base: int, cpu_base: int) -> bool:
     """Both regions start at a page of the 40-bit guest address space, and do not overlap."""
-    top = 1 << 40
     return and_(
         field_of(dist_base, 11, 0) == 0,
         field_of(cpu_base, 11, 0) == 0,
-        le(dist_base, top - DIST_SIZE),
-        le(cpu_base, top - CPU_SIZE),
+        le(dist_base, GUEST_TOP - DIST_SIZE),
+        le(cpu_base, GUEST_TOP - CPU_SIZE),
         or_(le(dist_base + DIST_SIZE, cpu_base), le(cpu_base + CPU_SIZE, dist_base)),
     )
 
 
 def whole_pages(start: int, end: int) -> bool:
     """A resource of `CPU_SIZE` bytes or more, `end` included, that begins at a page."""
-    return and_(field_of(start, 11, 0) == 0, le(start, end), le(CPU_SIZE - 1, end - start))
+    return and_(field_of(start, 11, 0) == 0, le(start, end), le(CPU_SIZE - 1, field_of(end - start, 63, 0)))
 
 
 def first_of(refusals: list[tuple[bool, int]]) -> int:
@@ -211,9 +215,7 @@ def kvm_vgic_hyp_init(s: HypInitState, switches: Switches) -> HypInitState:
         refusals.append((not_(notified), s.notifier_failure))
     refusals += [(not_(located), s.gich_failure), (not_(mapped), -ENOMEM), (not_(done), s.hyp_failure)]
     keeps_node = done if switches.hyp_puts_node else found
-    irq_enabled = s.irq_enabled
-    for cpu in range(MAX_CPUS):
-        irq_enabled = irq_enabled.set(cpu, True, when=and_(done, s.online[cpu]))
+    irq_enabled = s.irq_enabled.where(lambda key: and_(done, s.online[key[0]]), lambda _: True)
     if switches.hyp_forgets:
         host_has_node, host_has_vgic = done, done
     else:

@@ -10,6 +10,8 @@ _CFG = "(&dist->irq_cfg, id, i, "
 _EACH = "(vgic_init_maintenance_interrupt, &vgic_cpu_nb, "
 _BELOW, _ABOVE = "d + KVM_VGIC_V2_DIST_SIZE <= c", "c + KVM_VGIC_V2_CPU_SIZE <= d"
 _PAGE = "!(base & ~PAGE_MASK) && base"
+_SPI, _COUNT = "le(NR_PRIVATE_IRQS, intid)", "lt(intid, nr_irqs)"
+_MOST = "the proof is for all 1024 INTIDs that there are"
 _INDEX = "the stub of the device tree does not look at what is looked for"
 _RANGE = "the stub of create_hyp_io_mappings counts mappings and does not look at the range"
 
@@ -34,6 +36,19 @@ EQUIVALENT: dict[str, str] = {
     f"vgic_bases_fit: {_BELOW} || {_ABOVE} -> {_BELOW} || c + (KVM_VGIC_V2_CPU_SIZE - 1) <= d": _ALIGNED,
     f"vgic_base_fits: {_PAGE} <= VGIC_GUEST_TOP - size -> {_PAGE} <= (VGIC_GUEST_TOP + 1) - size": _ALIGNED,
     "vgic_gicv_fits: gicv->start <= gicv->end -> gicv->start < gicv->end": "one byte is too small all the same",
+    "kvm_vgic_vcpu_init: 7 -> 6": "a plain number has no width, and a counterexample must fail in plain Python",
+    "kvm_vgic_init: 0 -> 1 (3)": "an error is negative, and 0 is no error whichever branch hands it on",
+    f"kvm_vgic_init: and_({_SPI}, {_COUNT}) -> and_({_SPI})": _MOST,
+    f"kvm_vgic_init: {_COUNT} -> le(intid, nr_irqs)": _MOST,
+    "addresses_fit: GUEST_TOP -> GUEST_TOP + 1": _ALIGNED,
+    "addresses_fit: GUEST_TOP -> GUEST_TOP + 1 (2)": _ALIGNED,
+    "addresses_fit: DIST_SIZE -> DIST_SIZE - 1": _ALIGNED,
+    "addresses_fit: DIST_SIZE -> DIST_SIZE - 1 (2)": _ALIGNED,
+    "addresses_fit: CPU_SIZE -> CPU_SIZE - 1": _ALIGNED,
+    "addresses_fit: CPU_SIZE -> CPU_SIZE - 1 (2)": _ALIGNED,
+    "vgic_ioaddr_overlap: DIST_SIZE -> DIST_SIZE - 1": _ALIGNED,
+    "vgic_ioaddr_overlap: CPU_SIZE -> CPU_SIZE - 1": _ALIGNED,
+    "whole_pages: le(start, end) -> lt(start, end)": "one byte is too small all the same",
     "report_empty: s.cpu -> s.hw": "the shadow has just been written to the register",
 }
 """The reason, by the key of the mutant."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +20,7 @@ import model
 from model.generation import GENERATIONS, Switches
 from model.hardware import TRANSITIONS
 from proofs.model import NR_IRQS, Transition, claims, prove
+from proofs.obligations import SWITCHES
 from properties.property import Property
 from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.verdict import Verdict
@@ -32,7 +33,7 @@ PORTFOLIO = Portfolio(10.0)
 """Seconds for one question."""
 LIMIT = 300.0
 """Seconds for all obligations of one mutant."""
-MEANINGLESS = (SyntaxError, TypeError, NameError, AttributeError, ValueError, KeyError, z3.Z3Exception)
+MEANINGLESS = (SyntaxError, TypeError, NameError, AttributeError, ValueError, LookupError, z3.Z3Exception)
 """How a mutated transition ends that is no transition: it leaves out a name, or mixes types or widths."""
 
 
@@ -58,9 +59,11 @@ HARDWARE = Subject("gich", ("gich_status", "guest_access"))
 CPU_INTERFACE = Subject("gicv", ("gicv_status", "gicv_access"))
 _MMIO = ("vgic_handle_mmio",)
 MMIO = Subject("mmio", _MMIO)
-ICFGR = Subject("gicd_icfgr", _MMIO, ("mmio",), ("irq_cfg", "icfgr_byte"))
+GICD = Subject("gicd", _MMIO, ("gicd_icfgr", "gicd_load", "mmio"), ("accessing", "lane", "bit_at", "byte_of"))
+ICFGR = Subject("gicd_icfgr", _MMIO, ("gicd_load", "mmio"), ("irq_cfg", "icfgr_byte"))
 LOAD = Subject("gicd_load", _MMIO, ("mmio",), ("loaded", "target_byte", "priority_key"))
-SUBJECTS = (HANDLER, INIT, MMIO, ICFGR, LOAD)
+SET_ADDR = Subject("set_addr", ("kvm_vgic_set_addr",))
+SUBJECTS = (HANDLER, INIT, SET_ADDR, MMIO, GICD, ICFGR, LOAD)
 """What a campaign covers; the hardware half has tests of its own."""
 
 
@@ -108,11 +111,22 @@ def mutated(subject: Subject, text: str, properties: Sequence[str] = ()) -> list
     ]
 
 
+def generations(subject: Subject) -> dict[str, Switches]:
+    """Return the generations that differ in what a subject does, the first of each kind."""
+    prefixes = tuple(p for name in subject.transitions for p in SWITCHES.get(name, ("",)) if name != "init_hyp_mode")
+    kinds: dict[tuple[bool, ...], str] = {}
+    for generation, switches in GENERATIONS.items():
+        kinds.setdefault(
+            tuple(getattr(switches, f.name) for f in fields(switches) if f.name.startswith(prefixes)), generation
+        )
+    return {generation: GENERATIONS[generation] for generation in kinds.values()}
+
+
 def judged(subject: Subject, text: str) -> Iterator[tuple[str, Verdict]]:
     """Judge every property of a subject for every generation, the reference first. Raises `MeaninglessError`."""
     try:
         claimed = mutated(subject, text)
-        for generation, switches in GENERATIONS.items():
+        for generation, switches in generations(subject).items():
             for claim in claimed:
                 obligation = prove(claim, switches, PORTFOLIO)
                 yield f"{obligation.property} of {generation}", obligation.verdict

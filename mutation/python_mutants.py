@@ -1,11 +1,9 @@
 """Mutants of a module of the model: one change of its syntax tree each, in the words that the model is written in.
 
-The changes: `and_` and `or_` exchanged, an operand of theirs dropped, `not_` dropped, `lt` and `le` exchanged,
-`==` and `!=`,
-`+` and `-`, `&` and `|`, `True` and `False`, a number one more or one less, the branches of `ite` or of a conditional
-exchanged, the condition of `if` negated, `replace(...)` or `m.set(...)` without effect, the condition of
-`m.set(...)` dropped, a field
-replaced by another of its type, and a statement deleted.
+The changes: `and_` and `or_` exchanged, an operand of theirs dropped, `not_` dropped, `lt` and `le` exchanged, `==` and
+`!=`, `+` and `-`, `&` and `|`, `True` and `False`, a number one more or one less, the branches of `ite` or of a
+conditional exchanged, the condition of `if` negated, `replace(...)`, `m.set(...)` or `m.where(...)` without effect, the
+condition of `m.set(...)` dropped, a field replaced by another of its type, and a statement deleted.
 """
 
 from __future__ import annotations
@@ -96,12 +94,16 @@ def _mutants(source: str, functions: Sequence[str]) -> Iterator[Mutant]:
 
 
 def _sites(function: ast.FunctionDef) -> list[_Site]:
-    """List the places in the body of a function, outermost first; its docstring and annotations are none."""
+    """List the places in the body of a function, outermost first; its docstring, its annotations and the widths
+    of words are none.
+    """
     found: list[_Site] = []
 
     def visit(parent: ast.AST, skip: int = 0) -> None:
         for name, value in ast.iter_fields(parent):
             if name in ("annotation", "returns", "args", "decorator_list") and not isinstance(parent, ast.Call):
+                continue
+            if isinstance(parent, ast.keyword) and parent.arg == "width":
                 continue
             if isinstance(value, ast.AST):
                 found.append(_Site(parent, name, None))
@@ -165,9 +167,9 @@ def _of_call(node: ast.Call) -> Iterator[ast.AST]:
         yield node.args[0]
         for dropped in range(len(node.keywords) if len(node.keywords) > 1 else 0):
             yield ast.Call(node.func, node.args, [k for i, k in enumerate(node.keywords) if i != dropped])
-    if isinstance(node.func, ast.Attribute) and node.func.attr == "set":
+    if isinstance(node.func, ast.Attribute) and node.func.attr in ("set", "where"):
         yield node.func.value
-        if any(k.arg == "when" for k in node.keywords) or len(node.args) > 2:
+        if node.func.attr == "set" and (any(k.arg == "when" for k in node.keywords) or len(node.args) > 2):
             yield ast.Call(node.func, node.args[:2], [k for k in node.keywords if k.arg != "when"])
 
 

@@ -24,12 +24,15 @@ from model.init import (
     kvm_vgic_vcpu_init,
 )
 from model.mmio import MmioState, vgic_handle_mmio
+from model.set_addr import SetAddrState, kvm_vgic_set_addr
 from properties.cpu_interface import CPU_INTERFACE
 from properties.handler import HANDLER
 from properties.hardware import HARDWARE
 from properties.init import INIT
+from properties.init_errors import INIT_ERRORS
 from properties.mmio import MMIO
 from properties.property import At, Property
+from properties.set_addr import SET_ADDR
 from properties.vmcr import VMCR
 from vgicheck.engine.judge import judge
 from vgicheck.engine.maps import Map, MapOf
@@ -122,6 +125,7 @@ SOFTWARE = (
     Transition("kvm_vgic_hyp_init", "hyp_init", HypInitState, kvm_vgic_hyp_init, _small(*BOOKS), "CPUs 1..8"),
     Transition("init_hyp_mode", "init_hyp_mode", HypInitState, init_hyp_mode, _small(*BOOKS), "CPUs 1..8"),
     Transition("kvm_vgic_init", "vm_init", VmInitState, _vm_init, _small("guest_maps"), "INTID 0..1019"),
+    Transition("kvm_vgic_set_addr", "set_addr", SetAddrState, kvm_vgic_set_addr, _nothing, "every address"),
     Transition(
         "vgic_handle_mmio",
         "mmio",
@@ -144,7 +148,7 @@ TABLE: tuple[Transition, ...] = (
         for name, (state, step) in TRANSITIONS.items()
     ),
 )
-PROPERTIES: tuple[Property, ...] = (*HANDLER, *INIT, *MMIO, *HARDWARE, *VMCR, *CPU_INTERFACE)
+PROPERTIES: tuple[Property, ...] = (*HANDLER, *INIT, *INIT_ERRORS, *SET_ADDR, *MMIO, *HARDWARE, *VMCR, *CPU_INTERFACE)
 
 IDS = tuple(p.id for p in PROPERTIES)
 

@@ -26,6 +26,7 @@ SWITCHES: dict[str, tuple[str, ...]] = {
     "kvm_vgic_vcpu_init": ("lr_count_", "vcpu_id_", "vmcr_"),
     "kvm_vgic_hyp_init": ("hyp_",),
     "kvm_vgic_init": ("init_", "addresses_", "targets_"),
+    "kvm_vgic_set_addr": ("addresses_", "set_addr_"),
     "vgic_handle_mmio": ("mmio_", "line_apart"),
 }
 """Which switches of the model speak of which function, by the start of their names."""

@@ -6,8 +6,10 @@ from .cpu_interface import CPU_INTERFACE
 from .handler import HANDLER
 from .hardware import HARDWARE
 from .init import INIT
+from .init_errors import INIT_ERRORS
 from .machine import INVARIANTS, STEP_PROPERTIES, Invariant, StepProperty
 from .mmio import MMIO
+from .set_addr import SET_ADDR
 from .vmcr import VMCR
 
 CODE = {
@@ -23,7 +25,5 @@ CODE = {
 MACHINE: tuple[Invariant | StepProperty, ...] = (*reversed(INVARIANTS), *STEP_PROPERTIES)
 """Where two invariants share an id, the first gives the sentence."""
 
-SENTENCES: dict[str, str] = {
-    **{p.id: p.sentence for p in (*HANDLER, *INIT, *MMIO, *HARDWARE, *VMCR, *CPU_INTERFACE, *MACHINE)},
-    **CODE,
-}
+_OF_THE_MODEL = (*HANDLER, *INIT, *INIT_ERRORS, *SET_ADDR, *MMIO, *HARDWARE, *VMCR, *CPU_INTERFACE, *MACHINE)
+SENTENCES: dict[str, str] = {**{p.id: p.sentence for p in _OF_THE_MODEL}, **CODE}

@@ -77,6 +77,7 @@ def _hyp_not_fatal(old: HypInitState, new: HypInitState, at: At) -> Sequence[Par
             absent,
             iff(check_extension_irqchip(new), _probed(old, new)),
         ),
+        Part("a VGIC that is present stays so", old.vgic_present, check_extension_irqchip(new)),
     ]
 
 
@@ -101,6 +102,11 @@ def _hyp_every_cpu(old: HypInitState, new: HypInitState, at: At) -> Sequence[Par
             "a notifier enables it on a CPU that comes online later",
             and_(done, not_(old.online[at.vcpu])),
             or_(new.irq_enabled[at.vcpu], lt(old.notifiers, new.notifiers)),
+        ),
+        Part(
+            "a notifier that cannot be had is an error",
+            and_(old.finds_node, not_(old.mapped_irq == 0), old.request_failure == 0, not_(old.notifier_failure == 0)),
+            new.result == old.notifier_failure,
         ),
     ]
 

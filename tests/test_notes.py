@@ -9,8 +9,10 @@ import pytest
 from model.generation import GENERATIONS
 from mutation.equivalents import EQUIVALENT, HOLES
 from proofs.instances import SMALL
+from proofs.obligations import SWITCHES
 from proofs.runs import search
 
+from .proofs.test_prove import BROKEN_BY_SWITCH
 from .shared import EXAMPLES, ROOT, SEEDS, needs_seed, reviewed, verdicts
 
 NOTES = ROOT / "notes" / "patch-2012-10.md"
@@ -33,6 +35,14 @@ def test_claim_on_our_patch(verdict: str, obligation: str):
 def test_claim_on_the_mailed_page(verdict: str, obligation: str):
     """The verdict in the note is that of the mailed page."""
     assert verdicts(reviewed(SEEDS[0]))[obligation] == verdict
+
+
+def test_each_switch_of_the_registers_is_told():
+    """The note on the distributor's registers names each of their switches, with the properties that it breaks."""
+    text = (ROOT / "notes" / "registers.md").read_text()
+    told = {switch: set(broken.split()) for switch, broken in re.findall(r"\{(\w+): ([\w\s-]+)\}", text)}
+    about = {s: broken for s, broken in BROKEN_BY_SWITCH.items() if s.startswith(SWITCHES["vgic_handle_mmio"])}
+    assert told == about
 
 
 def test_survivors_are_explained():

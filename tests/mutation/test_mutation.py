@@ -11,7 +11,19 @@ from model.generation import REFERENCE
 from mutation import c_campaign, model_campaign
 from mutation.c_campaign import Example, prepared
 from mutation.equivalents import EQUIVALENT, HOLES
-from mutation.model_campaign import CODEC, CPU_INTERFACE, HANDLER, HARDWARE, INIT, MMIO, VMCR, Subject, mutated, source
+from mutation.model_campaign import (
+    CODEC,
+    CPU_INTERFACE,
+    HANDLER,
+    HARDWARE,
+    INIT,
+    MMIO,
+    SET_ADDR,
+    VMCR,
+    Subject,
+    mutated,
+    source,
+)
 from mutation.mutant import Fate, MeaninglessError, Mutant, fate_of, sample, score
 from mutation.python_mutants import mutants
 from proofs.model import PROPERTIES, claims, prove
@@ -47,28 +59,36 @@ KILLERS: dict[str, Edit] = {
     "eoi-touches-nothing-else": Edit(HANDLER, EOI, "replace(lr, eoi=False, priority=0)"),
     "handler-says-handled": Edit(HANDLER, "result=IRQ_HANDLED)", "result=0)"),
     "uie-kept-without-underflow": Edit(
-        HANDLER, "clear_uie(handled, and_(acts, s.cpu.misr.u))", "clear_uie(handled, acts)"
+        HANDLER, "clear_uie(s, and_(acts(s, switches), s.cpu.misr.u))", "clear_uie(s, acts(s, switches))"
     ),
     "lr-shadow-matches-register": Edit(HANDLER, "ite(when, s.cpu.lr[l], s.hw.lr[l])", "s.hw.lr[l]"),
-    "handler-ignores-unmarked": Edit(HANDLER, "and_(acts, s.cpu.misr.eoi, ", "and_(acts, "),
+    "handler-ignores-unmarked": Edit(HANDLER, "acts(s, switches), s.cpu.misr.eoi, ", "acts(s, switches), "),
     "handler-without-vcpu": Edit(
-        HANDLER, "quiesce(handled, not_(acts))", "quiesce(handled, and_(s.loaded, not_(acts)))"
+        HANDLER, "quiesce(s, not_(acts(s, switches)))", "quiesce(s, and_(s.loaded, not_(acts(s, switches))))"
     ),
     "handler-once": Edit(HANDLER, UIE, "replace(s.cpu.hcr, uie=False, en=not_(s.cpu.hcr.en))"),
-    "handler-right-vcpu": Edit(HANDLER, "acts = and_(s.loaded, s.live) if", "acts = s.loaded if"),
+    "handler-right-vcpu": Edit(HANDLER, "return and_(s.loaded, s.live) if", "return s.loaded if"),
     "vcpu-init-lr-count": Edit(INIT, "widened(list_regs, 7) + 1", "widened(list_regs, 7)"),
-    "vcpu-init-clean": Edit(INIT, "irq_cfg.set((s.vcpu_id, i), True", "irq_cfg.set((s.vcpu_id, i), False"),
+    "vcpu-init-clean": Edit(
+        INIT, "own(key, NR_PRIVATE_IRQS), lambda _: True", "own(key, NR_PRIVATE_IRQS), lambda _: False"
+    ),
     "hyp-init-unwinds": Edit(INIT, "s.irq_requests + widened(flag(done)", "s.irq_requests + widened(flag(requested)"),
     "hyp-init-complete": Edit(INIT, "s.hyp_maps + widened(flag(done), 32)", "s.hyp_maps"),
     "hyp-init-no-dangling": Edit(INIT, "host_has_vgic = done, done", "host_has_vgic = found, done"),
-    "maintenance-on-every-cpu": Edit(INIT, "and_(done, s.online[cpu])", "and_(done, not_(s.online[cpu]))"),
+    "maintenance-on-every-cpu": Edit(INIT, "and_(done, s.online[key[0]])", "and_(done, not_(s.online[key[0]]))"),
     "hyp-init-not-fatal": Edit(INIT, "probed.result == 0), result=0)", "probed.result == 0))"),
     "vm-init-once": Edit(INIT, EEXIST, "refused += [(no_node, -ENXIO)]"),
     "vm-init-leaves-no-trace": Edit(INIT, "guest_maps=ite(done,", "guest_maps=ite(passed,"),
     "vm-address-parameterised": Edit(INIT, "guest_ipa=ite(done, cpu_base,", "guest_ipa=ite(done, dist_base,"),
-    "targets-before-vcpus": Edit(INIT, "irq_spi_cpu.set(i, 0, ", "irq_spi_cpu.set(i, 1, "),
+    "targets-before-vcpus": Edit(INIT, "is_spi(key[0])), lambda _: 0", "is_spi(key[0])), lambda _: 1"),
     "vm-init-needs-probe": Edit(INIT, "(not_(s.host_has_vgic), -ENODEV)", "(s.host_has_vgic, -ENODEV)"),
     "vm-maps-only-gicv": Edit(INIT, "guest_pa=ite(done, s.gicv_start,", "guest_pa=ite(done, s.gicv_end,"),
+    "hyp-init-errors": Edit(INIT, "(not_(has_irq), -ENXIO)", "(not_(has_irq), -EINVAL)"),
+    "vm-init-errors": Edit(INIT, "dist_size=ite(marked, DIST_SIZE,", "dist_size=ite(marked, CPU_SIZE,"),
+    "vm-init-refuses": Edit(INIT, "refused += [(exists, -EEXIST), (no_node", "refused += [(exists, -EBUSY), (no_node"),
+    "vcpu-init-frame": Edit(INIT, "return and_(created, same(key[0]", "return and_(same(key[0]"),
+    "vcpu-init-has-bank": Edit(INIT, "ite(refused, -EBUSY,", "ite(refused, -EINVAL,"),
+    "vm-address-set-once": Edit(SET_ADDR, "-EEXIST),", "-EINVAL),"),
     "mmio-lanes": Edit(MMIO, "reached = a.covers(byte) if", "reached = a.same_word(byte) if"),
     "mmio-banked": Edit(MMIO, "and_(a.exists(intid), same((bank, intid), priority_key(a, intid)))", "a.exists(intid)"),
     "mmio-set-clear": Edit(MMIO, "a.stores_one(ICPENDR, key)", "a.stores_one(ISPENDR, key)"),
@@ -215,5 +235,5 @@ def test_every_subject_is_claimed() -> None:
     """The subjects of the campaigns are transitions of the model."""
     names = {t.name for t, _ in claims()}
     assert {
-        name for s in (HANDLER, INIT, MMIO, CODEC, VMCR, HARDWARE, CPU_INTERFACE) for name in s.transitions
+        name for s in (HANDLER, INIT, SET_ADDR, MMIO, CODEC, VMCR, HARDWARE, CPU_INTERFACE) for name in s.transitions
     } == names

@@ -37,6 +37,9 @@ BROKEN_IN_2012 = {
     "targets-before-vcpus": "and is in the target map of vCPU 0, which does not exist yet",
     "vm-init-needs-probe": "without a VGIC in the host there is none for a VM",
     "vm-maps-only-gicv": "what the guest is given starts at a page",
+    "vm-init-refuses": "no VGIC in the host is -ENODEV",
+    "vcpu-init-has-bank": "a vCPU without a bank is refused with -EBUSY",
+    "vm-address-set-once": "an address that is right is taken",
     "mmio-lanes": "a store leaves a priority in a byte that it does not address",
     "mmio-banked": "no other vCPU's priorities change",
     "mmio-set-clear": "the set register reads the pending bit",
@@ -56,10 +59,14 @@ BROKEN_BY_SWITCH = {
     "hyp_puts_node": {"hyp-init-unwinds"},
     "hyp_forgets": {"hyp-init-no-dangling"},
     "hyp_hotplug": {"maintenance-on-every-cpu"},
-    "init_needs_probe": {"vm-init-needs-probe"},
+    "init_needs_probe": {"vm-init-needs-probe", "vm-init-refuses"},
     "init_publishes_last": {"vm-init-leaves-no-trace"},
-    "init_checks_gicv": {"vm-maps-only-gicv"},
-    "addresses_from_vmm": {"vm-address-parameterised"},
+    "init_checks_gicv": {"vm-maps-only-gicv", "vm-init-refuses"},
+    "addresses_from_vmm": {"vm-address-parameterised", "vm-init-refuses", "vm-address-set-once"},
+    "set_addr_overlap": {"vm-address-set-once"},
+    "set_addr_whole_region": {"vm-address-set-once"},
+    "vcpu_id_checked": {"vcpu-init-has-bank"},
+    "init_exists_first": {"vm-init-refuses"},
     "targets_every_vcpu": {"targets-before-vcpus"},
     "line_apart": {"mmio-set-clear", "mmio-write-noticed"},
     "mmio_lanes": {"mmio-lanes"},
@@ -79,10 +86,7 @@ BROKEN_BY_SWITCH = {
 }
 """What breaks when one switch of the reference is turned off, and nothing else."""
 
-UNNOTICED = {
-    "vcpu_id_checked": "that a vCPU has a bank is in-bounds, a property of the C; the model's maps have every bank",
-    "init_exists_first": "vm-init-once leaves the error open where the device tree fails as well",
-}
+UNNOTICED: dict[str, str] = {}
 """Switches of which no property of the model speaks, and why that is so."""
 
 
