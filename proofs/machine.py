@@ -105,7 +105,7 @@ class Induction:
         self.switches = switches
         self._believed = believed
         self._old = fresh(Machine, OLD)
-        self._domain = INDICES.domain()
+        self._domain = INDICES.domain(OLD)
         self._assumed: list[Assumed] = []
         for invariant in INDUCTIVE:
             self._assumed += assumed(INDICES, invariant.kinds, lambda *keys, i=invariant: self._says(i, keys))
@@ -119,7 +119,7 @@ class Induction:
         """Yield the goals of the initial state."""
         sizes = fresh(Machine, OLD)
         state = initial(sizes.nr_lr, sizes.nr_vcpus, self.switches)
-        domain = INDICES.domain()
+        domain = INDICES.domain(START)
         base = [and_(le(1, sizes.nr_lr), le(sizes.nr_lr, NR_LRS), le(1, sizes.nr_vcpus), le(sizes.nr_vcpus, MAX_CPUS))]
         context = Context(INDICES, f"{OLD}.", base, (), (domain,), ())
         for invariant in INDUCTIVE:
@@ -138,7 +138,7 @@ class Induction:
     def step(self, step: Step) -> Iterator[Goal]:
         """Yield the goals of a step, with the first one asking only whether the step can be made."""
         arguments = tuple(fresh(ARGUMENTS[a], f"{step.name}.{a}") for a in step.arguments)
-        domain = INDICES.domain()
+        domain = INDICES.domain(step.name)
         guard, new = step.run(self._old, arguments, domain, self.switches)
         given = list(_given(step, arguments))
         context = Context(INDICES, f"{OLD}.", [guard], given, (domain, self._domain), self._assumed)
@@ -146,7 +146,7 @@ class Induction:
         for invariant in INDUCTIVE:
             at = INDICES.arbitrary(invariant.kinds)
             now = invariant.formula(new, domain, self.switches, *at)
-            then = invariant.formula(self._old, domain, self.switches, *at)
+            then = invariant.formula(self._old, self._domain, self.switches, *at)
             changed = [p for p, q in zip(now, then, strict=True) if not _alike(p, q)]
             yield self._goal(invariant, step.name, self._kept(invariant, changed), context, at)
         for prop in STEP_PROPERTIES:

@@ -273,6 +273,13 @@ def _registers_sane(s: Machine, domain: Domain, switches: Switches, vcpu: Key, i
     ]  # fmt: skip
 
 
+def _oracle_or_sync(s: Machine, domain: Domain, switches: Switches, vcpu: Key, irq: Key) -> Sequence[Part]:
+    (v,), (i, source) = vcpu, irq
+    waits = and_(canonical(i, source), exists(s, v), deliverable(s.vm, v, i, source, switches))
+    return [Part("what waits for a vCPU without its oracle bit is looked at by a sync to come", waits,
+                 or_(s.vm.pending_on_cpu[v], rearmed_soon(s, v, i, switches)))]  # fmt: skip
+
+
 # Properties --------------------------------------------------------------------------------------
 
 
@@ -480,6 +487,9 @@ LEMMAS: tuple[Invariant, ...] = (
               _saved_status, "__kvm_vgic_sync_from_cpu", "where software never clears them, as in 2012"),
     Invariant("oracle-in-use", "a vCPU that left the guest with a list register in use looks again", ("vcpu", "lr"),
               _oracle_in_use, "__kvm_vgic_sync_from_cpu", "never"),
+    Invariant("oracle-or-sync", "a vCPU that something waits for has its oracle bit set, or a sync to come looks at it",
+              ("vcpu", "irq"), _oracle_or_sync, "vgic.c, irq_pending_on_cpu",
+              "where the sync looks at no interrupt again"),
     Invariant("flush-progress", "what the flush has passed is in a list register, or counted as not fitting",
               ("vcpu", "irq"), _flush_progress, "__kvm_vgic_sync_to_cpu", "where others write without the lock"),
     Invariant("flush-missed", "what did not fit in the flush waits", ("vcpu",), _flush_missed,
