@@ -265,8 +265,8 @@ def _registers_sane(s: Machine, domain: Domain, switches: Switches, vcpu: Key, i
     (v,), (i, source) = vcpu, irq
     return [
         Part("SGIs are enabled", and_(exists(s, v), is_sgi(i)), s.vm.irq_enabled[v, i]),
-        Part("a shared interrupt goes to a vCPU that exists", True, exists(s, s.vm.irq_spi_cpu[i])),
-        Part("an SGI comes from and goes to vCPUs that exist", s.vm.sgi_sources[v, sgi(i), source],
+        Part("a shared interrupt goes to a vCPU that exists", le(NR_PRIVATE_IRQS, i), exists(s, s.vm.irq_spi_cpu[i])),
+        Part("an SGI comes from and goes to vCPUs that exist", and_(is_sgi(i), s.vm.sgi_sources[v, sgi(i), source]),
              and_(exists(s, v), exists(s, source))),
         Part("a blocked vCPU that is to look was kicked", in_phase(s, v, Phase.BLOCKED),
              implies(s.vm.pending_on_cpu[v], s.thread.kick[v])),
@@ -404,7 +404,7 @@ def _latched_is_owed(s: Machine, domain: Domain, switches: Switches, vcpu: Key, 
     key = bank_of(v, i)
     return [
         Part("what is latched was not queued", and_(not_(is_sgi(i)), s.vm.irq_state[key]), s.ghost.owed[key]),
-        Part("an SGI that is pending was not queued", s.vm.sgi_sources[v, sgi(i), source],
+        Part("an SGI that is pending was not queued", and_(is_sgi(i), s.vm.sgi_sources[v, sgi(i), source]),
              s.ghost.sgi_owed[v, sgi(i), source]),
     ]  # fmt: skip
 
