@@ -19,7 +19,7 @@ from model.lr import EMPTY, ListRegister
 from model.machine import LAST_RANK, Exit, Machine, rank
 from model.steps import STEPS, Step
 from model.vm import is_sgi
-from properties.machine import INVARIANTS, STEP_PROPERTIES, Invariant, StepProperty
+from properties.machine import INVARIANTS, LEMMAS, STEP_PROPERTIES, Invariant, StepProperty
 from properties.property import Part
 from vgicheck.engine.domain import Finite
 from vgicheck.engine.finite import Instance
@@ -188,7 +188,7 @@ def system(size: Size, switches: Switches, wanted: Sequence[str]) -> tuple[Syste
             for claim in claims:
                 here = and_(guard, fails(claim, instance.state, new, size, switches))
                 bad[claim.id] = or_(bad.get(claim.id, False), here)
-    for invariant in INVARIANTS:
+    for invariant in (*LEMMAS, *INVARIANTS):
         if invariant.id in wanted:
             here = fails(invariant, instance.state, instance.state, size, switches)
             bad[invariant.id] = or_(bad.get(invariant.id, False), here)

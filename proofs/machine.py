@@ -121,7 +121,7 @@ class Induction:
         self._indices = indices(intids)
         self._old = fresh(Machine, OLD)
         self._smaller = le(self._old.nr_lr, lrs) if lrs < NR_LRS else True
-        self._domain = self._indices.domain()
+        self._domain = self._indices.domain(OLD)
         self._assumed: list[Assumed] = []
         for invariant in INDUCTIVE:
             self._assumed += assumed(self._indices, invariant.kinds, lambda *keys, i=invariant: self._says(i, keys))
@@ -135,7 +135,7 @@ class Induction:
         """Yield the goals of the initial state."""
         sizes = fresh(Machine, OLD)
         state = initial(sizes.nr_lr, sizes.nr_vcpus, self.switches)
-        domain = self._indices.domain()
+        domain = self._indices.domain(START)
         base = [and_(le(1, sizes.nr_lr), le(sizes.nr_lr, NR_LRS), le(1, sizes.nr_vcpus), le(sizes.nr_vcpus, MAX_CPUS))]
         context = Context(self._indices, f"{OLD}.", base, (), (domain,), ())
         for invariant in INDUCTIVE:
@@ -154,7 +154,7 @@ class Induction:
     def step(self, step: Step) -> Iterator[Goal]:
         """Yield the goals of a step, with the first one asking only whether the step can be made."""
         arguments = tuple(fresh(ARGUMENTS[a], f"{step.name}.{a}") for a in step.arguments)
-        domain = self._indices.domain()
+        domain = self._indices.domain(step.name)
         guard, new = step.run(self._old, arguments, domain, self.switches)
         given = list(_given(step, arguments))
         context = Context(
@@ -164,7 +164,7 @@ class Induction:
         for invariant in INDUCTIVE:
             at = self._indices.arbitrary(invariant.kinds)
             now = invariant.formula(new, domain, self.switches, *at)
-            then = invariant.formula(self._old, domain, self.switches, *at)
+            then = invariant.formula(self._old, self._domain, self.switches, *at)
             changed = [p for p, q in zip(now, then, strict=True) if not _alike(p, q)]
             yield self._goal(invariant, step.name, self._kept(invariant, changed), context, at)
         for prop in STEP_PROPERTIES:

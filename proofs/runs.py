@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from model.generation import Switches
 from model.machine import Machine
-from properties.machine import INVARIANTS, STEP_PROPERTIES, Invariant, StepProperty
+from properties.machine import INVARIANTS, LEMMAS, STEP_PROPERTIES, Invariant, StepProperty
 from vgicheck.engine.explore import Exploration, explore
 
 from .instances import STEP, Made, Size, parts_of, run, set_up, system
 
-CLAIMS: tuple[Invariant | StepProperty, ...] = (*INVARIANTS, *STEP_PROPERTIES)
+CLAIMS: tuple[Invariant | StepProperty, ...] = (*LEMMAS, *INVARIANTS, *STEP_PROPERTIES)
 LIMIT = 4_000_000
 """States of one instance, at the most: those of `instances.SMALL` have fewer, whatever the switches."""
 

@@ -265,12 +265,19 @@ def _registers_sane(s: Machine, domain: Domain, switches: Switches, vcpu: Key, i
     (v,), (i, source) = vcpu, irq
     return [
         Part("SGIs are enabled", and_(exists(s, v), is_sgi(i)), s.vm.irq_enabled[v, i]),
-        Part("a shared interrupt goes to a vCPU that exists", True, exists(s, s.vm.irq_spi_cpu[i])),
-        Part("an SGI comes from and goes to vCPUs that exist", s.vm.sgi_sources[v, sgi(i), source],
+        Part("a shared interrupt goes to a vCPU that exists", le(NR_PRIVATE_IRQS, i), exists(s, s.vm.irq_spi_cpu[i])),
+        Part("an SGI comes from and goes to vCPUs that exist", and_(is_sgi(i), s.vm.sgi_sources[v, sgi(i), source]),
              and_(exists(s, v), exists(s, source))),
         Part("a blocked vCPU that is to look was kicked", in_phase(s, v, Phase.BLOCKED),
              implies(s.vm.pending_on_cpu[v], s.thread.kick[v])),
     ]  # fmt: skip
+
+
+def _oracle_or_sync(s: Machine, domain: Domain, switches: Switches, vcpu: Key, irq: Key) -> Sequence[Part]:
+    (v,), (i, source) = vcpu, irq
+    waits = and_(canonical(i, source), exists(s, v), deliverable(s.vm, v, i, source, switches))
+    return [Part("what waits for a vCPU without its oracle bit is looked at by a sync to come", waits,
+                 or_(s.vm.pending_on_cpu[v], rearmed_soon(s, v, i, switches)))]  # fmt: skip
 
 
 # Properties --------------------------------------------------------------------------------------
@@ -397,7 +404,7 @@ def _latched_is_owed(s: Machine, domain: Domain, switches: Switches, vcpu: Key, 
     key = bank_of(v, i)
     return [
         Part("what is latched was not queued", and_(not_(is_sgi(i)), s.vm.irq_state[key]), s.ghost.owed[key]),
-        Part("an SGI that is pending was not queued", s.vm.sgi_sources[v, sgi(i), source],
+        Part("an SGI that is pending was not queued", and_(is_sgi(i), s.vm.sgi_sources[v, sgi(i), source]),
              s.ghost.sgi_owed[v, sgi(i), source]),
     ]  # fmt: skip
 
@@ -480,6 +487,9 @@ LEMMAS: tuple[Invariant, ...] = (
               _saved_status, "__kvm_vgic_sync_from_cpu", "where software never clears them, as in 2012"),
     Invariant("oracle-in-use", "a vCPU that left the guest with a list register in use looks again", ("vcpu", "lr"),
               _oracle_in_use, "__kvm_vgic_sync_from_cpu", "never"),
+    Invariant("oracle-or-sync", "a vCPU that something waits for has its oracle bit set, or a sync to come looks at it",
+              ("vcpu", "irq"), _oracle_or_sync, "vgic.c, irq_pending_on_cpu",
+              "where the sync looks at no interrupt again"),
     Invariant("flush-progress", "what the flush has passed is in a list register, or counted as not fitting",
               ("vcpu", "irq"), _flush_progress, "__kvm_vgic_sync_to_cpu", "where others write without the lock"),
     Invariant("flush-missed", "what did not fit in the flush waits", ("vcpu",), _flush_missed,

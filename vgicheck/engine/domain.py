@@ -88,10 +88,14 @@ class Unbounded:
 
     `widths` are those of each kind's coordinates, `legal` says which keys there are.  What an answer means is said by
     `facts`, when it is known which indices matter.
+
+    The answers are of one state: another one needs a domain of another `name`, or what is said of the one would be
+    taken for said of the other.  Who asks the same question of a second state is refused, with `ValueError`.
     """
 
     widths: Mapping[str, tuple[int, ...]]
     legal: Callable[[str, Key], bool]
+    name: str
     _ties: dict[tuple[object, ...], _Tie] = field(default_factory=dict)
 
     def exists(self, site: str, kind: str, holds: Holds, given: Key = ()) -> bool:
@@ -130,9 +134,13 @@ class Unbounded:
 
     def _tie(self, form: str, site: str, kind: str, holds: Holds, given: Key, ordered: bool = False) -> _Tie:
         label = (form, site, *label_of(given))
-        if label not in self._ties:
-            self._ties[label] = _Tie(*self._fresh(f"{form}!{site}", kind, given), kind, holds, ordered, given)
-        return self._ties[label]
+        known = self._ties.get(label)
+        if known is None:
+            found, witness = self._fresh(f"{self.name}!{form}!{site}", kind, given)
+            known = self._ties[label] = _Tie(found, witness, kind, holds, ordered, given)
+        elif kind != known.kind or not _alike(holds(known.witness), known.holds(known.witness)):
+            raise ValueError(f"{self.name}: {site} was asked before, and meant something else")
+        return known
 
     def _fresh(self, name: str, kind: str, given: Key) -> tuple[Any, Key]:
         arguments = [g if is_symbolic(g) else z3.BitVecVal(g, 3) for g in given]
@@ -145,6 +153,11 @@ class Unbounded:
 
         witness = tuple(made(f".{n}", z3.BitVecSort(w)) for n, w in enumerate(self.widths[kind]))
         return made("", z3.BoolSort()), witness
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Say whether two truth values are written the same."""
+    return bool(a.eq(b)) if is_symbolic(a) and is_symbolic(b) else a is b
 
 
 def _below(a: Key, b: Key) -> bool:

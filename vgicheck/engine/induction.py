@@ -46,9 +46,9 @@ class Indices:
             made.append(tuple(z3.BitVec(f"{name}.{kind}{number}.{j}", width) for j, width in widths))
         return tuple(made)
 
-    def domain(self) -> Unbounded:
-        """Return a domain of all indices."""
-        return Unbounded(self.widths, self.legal)
+    def domain(self, name: str) -> Unbounded:
+        """Return a domain of all indices, for the state of this name."""
+        return Unbounded(self.widths, self.legal, name)
 
 
 @dataclass(slots=True)
@@ -57,7 +57,8 @@ class Touched:
 
     indices: Indices
     prefix: str
-    _seen: set[int] = field(default_factory=set)
+    _seen: dict[int, Any] = field(default_factory=dict)
+    """The terms that were read, by their number: one that dies gives its number to another."""
     _found: dict[str, dict[tuple[object, ...], Key]] = field(default_factory=dict)
 
     def add(self, kind: str, key: Key) -> None:
@@ -81,7 +82,7 @@ class Touched:
             term = waiting.pop()
             if term.get_id() in self._seen:
                 continue
-            self._seen.add(term.get_id())
+            self._seen[term.get_id()] = term
             children = term.children()
             waiting.extend(children)
             if children and term.decl().kind() == z3.Z3_OP_UNINTERPRETED:
