@@ -57,7 +57,7 @@ def expected(obligation: Obligation) -> list[str]:
 
 @bitwuzla
 @pytest.mark.slow
-@pytest.mark.parametrize("generation", GENERATIONS)
+@pytest.mark.parametrize("generation", ["2012-10"])
 @pytest.mark.parametrize("name", CLAIMS)
 def test_model(name: str, generation: str) -> None:
     """Two solvers agree on every question of `vgicheck prove`, and its text is the question."""
@@ -100,7 +100,7 @@ def read(text: str) -> list[int]:
 
 
 @cvc5
-@pytest.mark.parametrize("generation", GENERATIONS)
+@pytest.mark.parametrize("generation", ["2012-10"])
 @pytest.mark.parametrize("name", SAMPLE)
 def test_model_third(name: str, generation: str) -> None:
     """On a sample cvc5 answers the same."""
