@@ -77,7 +77,7 @@ def _state(size: Size, s: Machine, v: int, intid: int, source: int) -> str:
         said += ["irq_state set"] if s.vm.irq_state[key] else []
         said += ["irq_active set"] if s.vm.irq_active[key] else []
     said += ["disabled"] if not s.vm.irq_enabled[key] else []
-    for w in range(size.vcpus):
+    for w in (v,) if intid < NR_PRIVATE_IRQS else range(size.vcpus):
         for l in range(size.lrs):
             lr = current_lr(s, w, l)
             if s.shadow.lr_used[w, l] and lr.virtual_id == intid and (not is_sgi(intid) or lr.cpuid == source):
