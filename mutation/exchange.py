@@ -26,33 +26,56 @@ def functions_of(text: str) -> tuple[str, ...]:
     return tuple(node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef))
 
 
-@contextmanager
-def exchanged(module: str, text: str) -> Iterator[None]:
-    """Let the functions of a module do what another text of it says; its classes and tables stay.
+def written_in(text: str) -> Iterator[str]:
+    """Yield the functions that a text defines, and the methods of its classes as `Class.method`."""
+    yield from functions_of(text)
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.ClassDef):
+            yield from (f"{node.name}.{f.name}" for f in node.body if isinstance(f, ast.FunctionDef))
 
-    What holds a function, a table or a module that imported it, holds it still: only its code is another.  Raises
-    whatever executing the text raises, and `AttributeError` for a function that the module does not have.
-    """
+
+def _function(module: ModuleType, name: str) -> FunctionType:
+    owner, _, method = name.rpartition(".")
+    found = vars(vars(module)[owner])[method] if owner else vars(module)[name]
+    found = found.fget if isinstance(found, property) else getattr(found, "__func__", found)
+    assert isinstance(found, FunctionType), name
+    return found
+
+
+def twin(module: str, text: str) -> ModuleType:
+    """Return a module made from another text, that calls itself by the name of the original; no file changes."""
     original = importlib.import_module(module)
-    other = ModuleType(module)
-    other.__package__ = module.rpartition(".")[0]
-    sys.modules[module] = other  # its dataclasses look their module up
+    made = ModuleType(module)
+    made.__package__ = module.rpartition(".")[0]
+    sys.modules[module] = made  # its dataclasses look their module up
     try:
-        exec(compile(text, f"<mutant of {module}>", "exec"), other.__dict__)
+        exec(compile(text, f"<mutant of {module}>", "exec"), made.__dict__)
     finally:
         sys.modules[module] = original
+    return made
+
+
+@contextmanager
+def exchanged(module: str, text: str) -> Iterator[None]:
+    """Let the functions and methods of a module do what another text of it says, with its numbers; its tables stay.
+
+    What holds a function, a table or a module that imported it, holds it still: only its code is another; a number is
+    another in the module itself only.  Raises whatever executing the text raises, and `KeyError` for a function that
+    the module does not have.
+    """
+    original, other = importlib.import_module(module), twin(module, text)
     kept: list[tuple[FunctionType, CodeType]] = []
-    lent = [name for name in WORDS if not hasattr(original, name)]
+    before = dict(vars(original))
     try:
-        for name in lent:
-            setattr(original, name, getattr(values, name))
-        for name in functions_of(text):
-            function = getattr(original, name)
+        vars(original).update({name: getattr(values, name) for name in WORDS if name not in before})
+        vars(original).update({name: n for name, n in vars(other).items() if type(n) is int and name in before})
+        for name in written_in(text):
+            function, code = _function(original, name), _function(other, name).__code__
             kept.append((function, function.__code__))
-            function.__code__ = getattr(other, name).__code__
+            function.__code__ = code
         yield
     finally:
         for function, code in kept:
             function.__code__ = code
-        for name in lent:
-            delattr(original, name)
+        vars(original).clear()
+        vars(original).update(before)

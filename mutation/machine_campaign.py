@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import zip_longest
 from types import FrameType
@@ -19,7 +19,7 @@ from typing import Any
 
 import z3
 
-from model.generation import GENERATIONS
+from model.generation import GENERATIONS, REFERENCE, Switches
 from model.machine import Machine
 from proofs.instances import QUICK, Size, system
 from proofs.machine import OLD, POSSIBLE, Goal, Induction, indices
@@ -46,8 +46,19 @@ MODEL = ("model.vm", "model.machine", "model.queueing", "model.injection", "mode
 """The modules that only the machine has."""
 PROPERTIES = "properties.machine"
 MODULES = (*MODEL, PROPERTIES)
-JUDGED = ("reference", "2012-09", "v3.9")
-"""Generations that between them make every choice of the machine that any makes."""
+RUN_OF = ("2012-09", "v3.9")
+"""Generations of which small instances are run: between them they make every choice that a generation makes."""
+JUDGED: dict[str, Switches] = {
+    "reference": REFERENCE,
+    "an interface left on": replace(REFERENCE, exit_turns_off=False),
+    "a cached copy": replace(REFERENCE, flush_reads_state=False),
+    "a line in the state": replace(REFERENCE, line_apart=False),
+    "a cached copy of a line in the state": replace(REFERENCE, flush_reads_state=False, line_apart=False),
+    **{generation: GENERATIONS[generation] for generation in RUN_OF},
+}
+"""What is judged: the reference; the reference with a choice of 2012, by which other branches are run and almost every
+sentence is kept; and the generations that are run.
+"""
 RUN = tuple(size for size in QUICK if "edge" in size.name or len(size.irqs) > 1 or size.cpus > 1 or size.stores)
 """Instances of which none is a part of another."""
 FAULTS_EACH = 3
@@ -105,17 +116,17 @@ class Baseline:
     uses: tuple[frozenset[str], ...]
 
 
-def baseline(generations: Sequence[str] = JUDGED, sizes: Sequence[Size] = RUN) -> Baseline:
-    """Judge the machine of some generations as it is; what keeps every sentence needs no run."""
-    believed = {g: ALL if g == "reference" else fixpoint(GENERATIONS[g], TIMEOUT) for g in generations}
-    stages = {(g, stage): _stage(g, believed[g], stage) for g in generations for stage in STAGES}
-    small = {(g, size.name): _small(g, size) for g in generations if g != "reference" for size in sizes}
+def baseline(names: Sequence[str] = tuple(JUDGED)) -> Baseline:
+    """Judge the machine as it is, of those choices of `JUDGED` that are named."""
+    believed = {g: ALL if g == "reference" else fixpoint(JUDGED[g], TIMEOUT) for g in names}
+    stages = {(g, stage): _stage(g, believed[g], stage) for g in names for stage in STAGES}
+    small = {(g, size.name): _small(g, size) for g in names if g in RUN_OF for size in RUN}
     return Baseline(believed, stages, small, tuple(_used_by(claim) for claim in CLAIMS))
 
 
 def built(generation: str, believed: Believed, stage: str) -> list[tuple[Goal, Sequence[Any]]]:
     """Return the goals of a stage, with what is asserted; all is built before anything is asked."""
-    return [(goal, goal.assertions) for goal in goals(Induction(GENERATIONS[generation], believed), stage)]
+    return [(goal, goal.assertions) for goal in goals(Induction(JUDGED[generation], believed), stage)]
 
 
 def verdict(goal: Goal, terms: Sequence[Any]) -> Verdict:
@@ -154,7 +165,7 @@ def _used_by(claim: Invariant | StepProperty) -> frozenset[str]:
     state, at = fresh(Machine, OLD), made.arbitrary(claim.kinds)
     states = (state,) if isinstance(claim, Invariant) else (state, fresh(Machine, "new"))
     with called() as seen:
-        claim.formula(*states, made.domain(OLD), GENERATIONS["reference"], *at)
+        claim.formula(*states, made.domain(OLD), REFERENCE, *at)
     return frozenset(name for module, name in seen if module == PROPERTIES)
 
 
@@ -195,7 +206,7 @@ class Fault:
     def noticed(self) -> Verdict:
         """Judge the sentence with the fault in place, of the reference."""
         with exchanged(self.module, self.mutant.source):
-            for goal in goals(Induction(GENERATIONS["reference"], ALL), self.stage):
+            for goal in goals(Induction(REFERENCE, ALL), self.stage):
                 parts = [p for p in goal.parts if p.sentence == self.sentence]
                 if goal.claim is CLAIMS[self.claim] and parts:
                     return verdict(goal, goal.asked(parts))
@@ -247,7 +258,7 @@ def judged(known: Baseline, module: str, mutant: Mutant, faults: Sequence[Fault]
                 if (module, mutant.function) in then.functions:
                     yield from _induced(generation, known.believed[generation], stage, then)
             for (generation, name), before in known.small.items():
-                size = next(size for size in QUICK if size.name == name)
+                size = next(size for size in RUN if size.name == name)
                 yield from _run(generation, size, before)
     except MEANINGLESS as cause:
         raise MeaninglessError(f"{type(cause).__name__}: {cause}") from None
