@@ -2,8 +2,8 @@
 
 A mutant is judged as `vgicheck prove` judges: the induction of every generation is asked again wherever a question is
 another than before, from the sentences that keep each other in it, and so is which properties a state of a small
-instance breaks.  A mutant of a property must besides notice the faults that the property notices: mutants of the
-machine, each at the step at which the property gave it away.
+instance breaks.  A mutant of a property must besides notice the faults that the property notices: those planted for
+it, by a run, and mutants of the machine, each at the step at which the property gave it away.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from vgicheck.engine.verdict import Verdict
 from vgicheck.engine.workers import run_all
 
 from .exchange import exchanged, functions_of, text_of
+from .machine_faults import PLANTED
 from .model_campaign import MEANINGLESS
 from .mutant import Fate, MeaninglessError, Mutant, Outcome, fate_of
 from .python_mutants import mutants
@@ -251,6 +252,7 @@ def judged(known: Baseline, module: str, mutant: Mutant, faults: Sequence[Fault]
     try:
         with exchanged(module, mutant.source):
             if module == PROPERTIES:
+                yield from _planted(known, mutant.function)
                 for fault in trials(known, faults, mutant.function):
                     name = f"{fault.sentence} at {fault.stage}, under {fault.mutant.key}"
                     yield name, Verdict.REFUTED, fault.noticed()
@@ -262,6 +264,15 @@ def judged(known: Baseline, module: str, mutant: Mutant, faults: Sequence[Fault]
                 yield from _run(generation, size, before)
     except MEANINGLESS as cause:
         raise MeaninglessError(f"{type(cause).__name__}: {cause}") from None
+
+
+def _planted(known: Baseline, function: str) -> Iterator[Judgement]:
+    """Run the faults that are planted for the claims of which a function is a part."""
+    used = {claim.id for claim, uses in zip(CLAIMS, known.uses, strict=True) if function in uses}
+    for name, fault in PLANTED:
+        if name in used:
+            now = Verdict.REFUTED if fault.breaks(name) else Verdict.PROVED
+            yield f"{name} in {fault.size.name}, under the fault at {fault.stage}", Verdict.REFUTED, now
 
 
 def _induced(generation: str, believed: Believed, stage: str, then: Stage) -> Iterator[Judgement]:
