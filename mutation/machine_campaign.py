@@ -267,9 +267,12 @@ def judged(known: Baseline, module: str, mutant: Mutant, faults: Sequence[Fault]
 
 
 def _planted(known: Baseline, function: str) -> Iterator[Judgement]:
-    """Run the faults that are planted for the claims of which a function is a part."""
+    """Run the faults that are planted for the claims of which a function is a part, and the choices without them."""
     used = {claim.id for claim, uses in zip(CLAIMS, known.uses, strict=True) if function in uses}
     for name, fault in PLANTED:
+        if name in used and fault.switches is not REFERENCE:
+            broken = search(fault.size, fault.switches, [name]).broken
+            yield f"{name} in {fault.size.name}", Verdict.PROVED, Verdict.REFUTED if broken else Verdict.PROVED
         if name in used:
             now = Verdict.REFUTED if fault.breaks(name) else Verdict.PROVED
             yield f"{name} in {fault.size.name}, under the fault at {fault.stage}", Verdict.REFUTED, now
