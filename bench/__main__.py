@@ -1,4 +1,4 @@
-"""`python -m bench [--mutation] [explorer|curves|speed]`: measure, and print a plain table."""
+"""`python -m bench [--mutation [--mutants N]] [explorer|curves|speed]`: measure, and print a plain table."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def main() -> None:
     """Run the measurements one after the other."""
     parser = argparse.ArgumentParser(prog="bench", description="Measure what the figures in the notes say.")
     parser.add_argument("--mutation", action="store_true", help="run the mutation campaigns as well, which takes long")
+    parser.add_argument("--mutants", type=int, default=60, help="how many mutants of each module or function")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at once, for the campaigns")
     parser.add_argument("only", nargs="?", choices=["explorer", "curves", "speed"], help="measure this alone")
     options = parser.parse_args()
@@ -44,7 +45,7 @@ def review(options: argparse.Namespace) -> None:
     table("the evaluator's summaries, 1,024 interrupts", measure.summaries(patch))
     table("another tool", measure.cbmc(patch))
     if options.mutation:
-        table("mutation", measure.mutation(options.jobs))
+        table("mutation", measure.mutation(options.jobs, options.mutants))
 
 
 main()

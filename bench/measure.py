@@ -18,9 +18,9 @@ from pathlib import Path
 
 import z3
 
-from mutation import c_campaign, model_campaign
+from mutation import c_campaign, machine_campaign, model_campaign
 from mutation.equivalents import EQUIVALENT
-from mutation.mutant import Outcome, score
+from mutation.mutant import Fate, Mutant, Outcome, sample, score
 from proofs.bindings.kvm_2012 import bound
 from proofs.generations import october_2012
 from properties.handler import HANDLER
@@ -148,23 +148,53 @@ def summaries(patch: Path) -> Iterator[Row]:
         yield function, f"{time.process_time() - start:.2f} s"
 
 
-def mutation(jobs: int) -> Iterator[Row]:
-    """Yield the score of every campaign. This takes long."""
-    for subject_ in model_campaign.SUBJECTS:
-        outcomes = model_campaign.campaign(subject_, model_campaign.all_mutants(subject_), jobs)
-        yield from _scored(f"model.{subject_.module}", outcomes)
+def mutation(jobs: int, most: int) -> Iterator[Row]:
+    """Yield the score of every campaign, `most` mutants of each chosen evenly. This takes long."""
+    yield from _transitions(jobs, most)
+    yield from _machine(jobs, most)
     patches = dict.fromkeys([GOOD, subject()])
     for patch in patches:
         example = c_campaign.example(patch)
         for function in example.functions:
-            outcomes = c_campaign.campaign(example, function, c_campaign.all_mutants(example, function), jobs)
-            yield from _scored(f"{function}, {'example' if patch == GOOD else 'mailed patch'}", outcomes)
+            listed = c_campaign.all_mutants(example, function)
+            outcomes = c_campaign.campaign(example, function, sample(listed, most), jobs)
+            yield from _scored(f"{function}, {'example' if patch == GOOD else 'mailed patch'}", outcomes, len(listed))
 
 
-def _scored(name: str, outcomes: Sequence[Outcome]) -> Iterator[Row]:
+def _transitions(jobs: int, most: int) -> Iterator[Row]:
+    """Yield the scores of the model's transitions, then those of their properties, which are tried by the former."""
+    killed: dict[model_campaign.Subject, list[Mutant]] = {}
+    for subject_ in model_campaign.MODEL:
+        listed = model_campaign.all_mutants(subject_)
+        outcomes = model_campaign.campaign(subject_, sample(listed, most), jobs)
+        killed[subject_] = [o.mutant for o in outcomes if o.fate is Fate.KILLED]
+        yield from _scored(subject_.module, outcomes, len(listed))
+    faults = model_campaign.faults_of(killed, jobs)
+    for subject_ in model_campaign.PROPERTIES:
+        listed = model_campaign.all_mutants(subject_)
+        outcomes = model_campaign.campaign(subject_, sample(listed, most), jobs, faults)
+        yield from _scored(subject_.module, outcomes, len(listed))
+
+
+def _machine(jobs: int, most: int) -> Iterator[Row]:
+    """Yield the scores of the machine's modules, and of its properties, which are tried by the mutants of those."""
+    known = machine_campaign.baseline()
+    faults: list[machine_campaign.Fault] = []
+    for module in machine_campaign.MODEL:
+        listed = machine_campaign.all_mutants(module)
+        outcomes, found = machine_campaign.campaign(known, module, sample(listed, most), jobs)
+        faults += found
+        yield from _scored(module, outcomes, len(listed))
+    listed = machine_campaign.all_mutants(machine_campaign.PROPERTIES)
+    outcomes = machine_campaign.properties_campaign(known, faults, sample(listed, most), jobs)
+    yield from _scored(machine_campaign.PROPERTIES, outcomes, len(listed))
+
+
+def _scored(name: str, outcomes: Sequence[Outcome], of: int) -> Iterator[Row]:
     result = score(outcomes, EQUIVALENT)
     share = f"{result.killed}/{result.counted} = {100 * result.ratio:.1f} %"
-    yield name, f"{share}; {result.equivalent} equivalent, {result.invalid} not judged"
+    judged = f"{len(outcomes)} of {of} mutants"
+    yield name, f"{share}; {judged}, {result.equivalent} equivalent, {result.invalid} without meaning"
     for o in result.survivors:
         yield f"  survives, line {o.mutant.line}", f"{o.mutant.key} {o.why}".rstrip()
 

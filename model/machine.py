@@ -15,7 +15,7 @@ from enum import IntEnum
 from typing import Annotated, Any, TypeVar
 
 from vgicheck.engine.maps import Map, MapOf
-from vgicheck.engine.values import Width, and_, concat, ite, lt, not_, or_, same
+from vgicheck.engine.values import Width, and_, concat, ite, lt, or_, same
 
 from .gich import Gich, Hcr, Misr
 from .lr import ListRegister
@@ -237,8 +237,3 @@ def current_lr(s: Machine, vcpu: int, l: int) -> ListRegister:
     """Return what a list register of a vCPU holds: in the guest the register, else the shadow."""
     in_guest = in_phase(s, vcpu, Phase.GUEST)
     return ite(in_guest, s.cpu.lr[s.thread.cpu[vcpu], l], s.shadow.lr[vcpu, l])
-
-
-def not_in_guest(s: Machine, vcpu: int) -> bool:
-    """The thread is out of the guest."""
-    return not_(in_phase(s, vcpu, Phase.GUEST))

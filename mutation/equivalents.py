@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .machine_equivalents import MACHINE_EQUIVALENT, MACHINE_HOLES
+
 _OFFSET_ZERO = "GICH_HCR is offset 0: the address is the same"
 _HANDLER = "vgic_maintenance_handler"
 _TRUTH = "the argument is a truth value"
@@ -26,7 +28,7 @@ EQUIVALENT: dict[str, str] = {
     f"{_HANDLER}: (vgic_cpu->vgic_hcr, vgic_vctrl_base + GICH_HCR) -> (vgic_cpu->vgic_hcr, vgic_vctrl_base + 0)": (
         _OFFSET_ZERO
     ),
-    f"{_HANDLER}: s.cpu -> s.hw (3)": "the nr_lr of the vCPU is that of this CPU, by assumption",
+    "flagged: s.cpu -> s.hw (3)": "the nr_lr of the vCPU is that of this CPU, by assumption",
     "kvm_vgic_vcpu_init: (&dist->irq_enabled, id, i, 1) -> (&dist->irq_enabled, id, i, 2)": _TRUTH,
     f"kvm_vgic_vcpu_init: {_CFG}VGIC_CFG_EDGE) -> {_CFG}(VGIC_CFG_EDGE + 1))": _TRUTH,
     f"kvm_vgic_hyp_init: {_EACH}1) -> {_EACH}2)": _TRUTH,
@@ -50,6 +52,8 @@ EQUIVALENT: dict[str, str] = {
     "vgic_ioaddr_overlap: CPU_SIZE -> CPU_SIZE - 1": _ALIGNED,
     "whole_pages: le(start, end) -> lt(start, end)": "one byte is too small all the same",
     "report_empty: s.cpu -> s.hw": "the shadow has just been written to the register",
+    "at_least: lt(point, least) -> le(point, least)": "where they are equal both branches are the same number",
+    **MACHINE_EQUIVALENT,
 }
 """The reason, by the key of the mutant."""
 
@@ -59,5 +63,6 @@ HOLES: dict[str, str] = {
     "vgic_map_gich: base + size -> base - size": _RANGE,
     f"kvm_vgic_hyp_init: {_EACH}1) -> {_EACH}0)": "the stub of on_each_cpu always waits",
     "kvm_vgic_init: spin_lock_init(&dist->lock); -> ;": "a lock that was never initialised counts as free",
+    **MACHINE_HOLES,
 }
 """The property that is missing, by the key of a mutant that shows it; these count as survivors."""

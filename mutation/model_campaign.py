@@ -1,119 +1,106 @@
-"""Judging mutants of the model: the transitions of a mutated module, under every property that is claimed of them.
+"""Judging mutants of the model's transitions, and of their properties, under every property that is claimed of them.
 
-A mutated module is executed from its text under the name of the original, so that its imports and the types of its
-states are those that the properties know; no file and no loaded module changes.
+A mutant of a property must besides refute what the property refutes: mutants of the model, which it gave away.
 """
 
 from __future__ import annotations
 
-import builtins
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import ast
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import MappingProxyType
 
 import z3
 
-import model
 from model.generation import GENERATIONS, Switches
 from model.hardware import TRANSITIONS
-from proofs.model import NR_IRQS, Transition, claims, prove
+from proofs.model import Step, Transition, claims, prove, taken
 from proofs.obligations import SWITCHES
 from properties.property import Property
 from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.verdict import Verdict
 from vgicheck.engine.workers import run_all
 
+from .exchange import exchanged, functions_of, text_of
 from .mutant import Fate, MeaninglessError, Mutant, Outcome, Verdicts, fate_of
-from .python_mutants import mutants
+from .python_mutants import mutants, used
 
 PORTFOLIO = Portfolio(10.0)
 """Seconds for one question."""
 LIMIT = 300.0
 """Seconds for all obligations of one mutant."""
+REFERENCE = "reference"
+FAULTS_EACH = 3
+"""Mutants of the model by which each property of a mutated module is tried."""
 MEANINGLESS = (SyntaxError, TypeError, NameError, AttributeError, ValueError, LookupError, z3.Z3Exception)
 """How a mutated transition ends that is no transition: it leaves out a name, or mixes types or widths."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A module of the model, by its name, and the transitions that come from it, by theirs.
+    """A module, by its name with dots, and the transitions that it has a part in, by theirs.
 
-    `through` names the modules by which the transitions use it, in the order in which they import each other; the last
-    one has the transitions.  `functions` are those of a module that has no transition itself.
+    `functions` are those that the transitions use, for a module that has no transition itself.
     """
 
     module: str
     transitions: tuple[str, ...]
-    through: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
 
+    @property
+    def mutated(self) -> tuple[str, ...]:
+        """The functions whose mutants are judged, with those that they use."""
+        defined = functions_of(text_of(self.module))
+        own = tuple(name for name in self.transitions if name in defined)
+        return self.functions or own or defined
 
-HANDLER = Subject("handler", ("vgic_maintenance_handler",))
-INIT = Subject("init", ("kvm_vgic_vcpu_init", "kvm_vgic_hyp_init", "init_hyp_mode", "kvm_vgic_init"))
-CODEC = Subject("lr", ("lr_codec",))
-VMCR = Subject("vmcr", ("vmcr_codec",))
-HARDWARE = Subject("gich", ("gich_status", "guest_access"))
-CPU_INTERFACE = Subject("gicv", ("gicv_status", "gicv_access"))
+
+_INIT = ("kvm_vgic_vcpu_init", "kvm_vgic_hyp_init", "init_hyp_mode", "kvm_vgic_init")
+_HANDLER = ("vgic_maintenance_handler",)
+_SET_ADDR = ("kvm_vgic_set_addr",)
 _MMIO = ("vgic_handle_mmio",)
-MMIO = Subject("mmio", _MMIO)
-GICD = Subject("gicd", _MMIO, ("gicd_icfgr", "gicd_load", "mmio"), ("accessing", "lane", "bit_at", "byte_of"))
-ICFGR = Subject("gicd_icfgr", _MMIO, ("gicd_load", "mmio"), ("irq_cfg", "icfgr_byte"))
-LOAD = Subject("gicd_load", _MMIO, ("mmio",), ("loaded", "target_byte", "priority_key"))
-SET_ADDR = Subject("set_addr", ("kvm_vgic_set_addr",))
-SUBJECTS = (HANDLER, INIT, SET_ADDR, MMIO, GICD, ICFGR, LOAD)
-"""What a campaign covers; the hardware half has tests of its own."""
+_GICV = ("gicv_status", "gicv_access")
+HANDLER = Subject("model.handler", _HANDLER)
+INIT = Subject("model.init", _INIT)
+SET_ADDR = Subject("model.set_addr", _SET_ADDR)
+MMIO = Subject("model.mmio", _MMIO)
+GICD = Subject("model.gicd", _MMIO, ("accessing", "lane", "bit_at", "byte_of"))
+ICFGR = Subject("model.gicd_icfgr", _MMIO, ("irq_cfg", "icfgr_byte"))
+LOAD = Subject("model.gicd_load", _MMIO, ("loaded", "target_byte", "priority_key"))
+CODEC = Subject("model.lr", ("lr_codec",))
+VMCR = Subject("model.vmcr", ("vmcr_codec",))
+GICH = Subject("model.gich", ("gich_status", "guest_access", *_GICV))
+GICV = Subject("model.gicv", _GICV)
+MODEL = (HANDLER, INIT, SET_ADDR, MMIO, GICD, ICFGR, LOAD, CODEC, VMCR, GICH, GICV)
+"""The modules of the model, but for the machine's."""
+PROPERTIES = (
+    Subject("properties.handler", _HANDLER),
+    Subject("properties.init", _INIT),
+    Subject("properties.init_errors", _INIT),
+    Subject("properties.set_addr", _SET_ADDR),
+    Subject("properties.mmio", _MMIO),
+    Subject("properties.mmio_fields", _MMIO),
+    Subject("properties.gicd", _MMIO),
+    Subject("properties.hardware", ("lr_codec", "gich_status", "guest_access")),
+    Subject("properties.vmcr", ("vmcr_codec",)),
+    Subject("properties.cpu_interface", _GICV),
+)
+"""The modules of the properties, but for the machine's."""
+Claim = tuple[Transition, Property]
+Faults = Mapping[str, Sequence[tuple[str, Mutant]]]
+"""For a property the mutants of the model, each with its module, that it refutes of the reference."""
 
 
-def source(module: str) -> str:
-    """Return the text of a module of the model."""
-    return (Path(model.__path__[0]) / f"{module}.py").read_text()
-
-
-def variant(module: str, text: str, others: Mapping[str, ModuleType] | None = None) -> ModuleType:
-    """Return a module of the model made from another text; what it defines names the original as its module.
-
-    It imports the modules of `others` in place of those of their names.
-    """
-
-    def importing(name: str, scope: Any = None, local: Any = None, names: Any = (), level: int = 0) -> Any:
-        return (others or {}).get(name) or __import__(name, scope, local, names, level)
-
-    made = ModuleType(f"model.{module}")
-    made.__package__ = "model"
-    made.__dict__["__builtins__"] = {**vars(builtins), "__import__": importing}
-    exec(compile(text, f"<mutant of model.{module}>", "exec"), made.__dict__)
-    return made
-
-
-def step_of(made: ModuleType, name: str) -> Callable[[Any, Switches], Any]:
-    """Return a transition of a variant as the table of claims calls it."""
-    step = getattr(made, name)
-    if name == "kvm_vgic_init":
-        return lambda state, switches: step(state, switches, NR_IRQS)
-    if name in TRANSITIONS:
-        return lambda state, switches: step(state)
-    return step  # type: ignore[no-any-return]
-
-
-def mutated(subject: Subject, text: str, properties: Sequence[str] = ()) -> list[tuple[Transition, Property]]:
-    """List what is claimed of a subject's transitions, with the steps that another text of its module gives them."""
-    made = variant(subject.module, text)
-    others = {subject.module: made}
-    for module in subject.through:
-        made = others[module] = variant(module, source(module), others)
-    return [
-        (replace(transition, step=step_of(made, transition.name)), prop)
-        for transition, prop in claims(properties)
-        if transition.name in subject.transitions
-    ]
+def claimed(subject: Subject, properties: Sequence[str] = ()) -> list[Claim]:
+    """List what is claimed of a subject's transitions, of all properties or of those named."""
+    return [claim for claim in claims(properties) if claim[0].name in subject.transitions]
 
 
 def generations(subject: Subject) -> dict[str, Switches]:
-    """Return the generations that differ in what a subject does, the first of each kind."""
-    prefixes = tuple(p for name in subject.transitions for p in SWITCHES.get(name, ("",)) if name != "init_hyp_mode")
+    """Return the generations that differ in what a subject does, the first of each kind; hardware has one."""
+    software = [name for name in subject.transitions if name not in TRANSITIONS]
+    prefixes = tuple(p for name in software for p in SWITCHES.get(name, ("",)) if name != "init_hyp_mode")
     kinds: dict[tuple[bool, ...], str] = {}
     for generation, switches in GENERATIONS.items():
         kinds.setdefault(
@@ -122,35 +109,97 @@ def generations(subject: Subject) -> dict[str, Switches]:
     return {generation: GENERATIONS[generation] for generation in kinds.values()}
 
 
-def judged(subject: Subject, text: str) -> Iterator[tuple[str, Verdict]]:
-    """Judge every property of a subject for every generation, the reference first. Raises `MeaninglessError`."""
+def judged(
+    subject: Subject, text: str, properties: Sequence[str] = (), which: Sequence[str] = ()
+) -> Iterator[tuple[str, Verdict]]:
+    """Judge the properties of a subject whose module has another text, all or those named, the reference first.
+
+    `which` names the generations, all that differ where it is empty.  Raises `MeaninglessError`.
+    """
     try:
-        claimed = mutated(subject, text)
-        for generation, switches in generations(subject).items():
-            for claim in claimed:
-                obligation = prove(claim, switches, PORTFOLIO)
-                yield f"{obligation.property} of {generation}", obligation.verdict
+        with exchanged(subject.module, text):
+            for generation, switches in generations(subject).items():
+                once: dict[str, Step] = {}
+                for transition, prop in claimed(subject, properties) if generation in (which or GENERATIONS) else ():
+                    if transition.name not in once:
+                        once[transition.name] = taken(transition, switches)
+                    obligation = prove((transition, prop), switches, PORTFOLIO, once[transition.name])
+                    yield f"{obligation.property} of {generation}", obligation.verdict
     except MEANINGLESS as cause:
         raise MeaninglessError(f"{type(cause).__name__}: {cause}") from None
 
 
-def outcome(subject: Subject, mutant: Mutant, baseline: Verdicts) -> Outcome:
-    """Judge a mutant of a subject's module."""
-    return fate_of(mutant, baseline, judged(subject, mutant.source))
+def tried(subject: Subject, mutant: Mutant, faults: Faults) -> Iterator[tuple[str, Verdict]]:
+    """Judge, with a mutant of a property in place, the faults that it is there to refute. Raises `MeaninglessError`."""
+    try:
+        with exchanged(subject.module, mutant.source):
+            for prop in touched(subject, mutant.function):
+                for module, fault in faults.get(prop, ())[:FAULTS_EACH]:
+                    for _, verdict in judged(replace(subject, module=module), fault.source, [prop], [REFERENCE]):
+                        yield f"{prop}, under {fault.key}", verdict
+    except MEANINGLESS as cause:
+        raise MeaninglessError(f"{type(cause).__name__}: {cause}") from None
+
+
+def touched(subject: Subject, function: str) -> list[str]:
+    """List the properties of a subject whose formulas use a function of its module."""
+    tree = ast.parse(text_of(subject.module))
+    defined = functions_of(text_of(subject.module))
+    found = []
+    for _, prop in claimed(subject):
+        formula = prop.formula.__name__
+        if formula not in defined or function in (f.name for f in used(tree, [formula])):
+            found.append(prop.id)
+    return list(dict.fromkeys(found))
+
+
+def outcome(subject: Subject, mutant: Mutant, baseline: Verdicts, faults: Faults = MappingProxyType({})) -> Outcome:
+    """Judge a mutant of a subject's module, up to the first verdict that is another."""
+    then = dict(baseline)
+
+    def answers() -> Iterator[tuple[str, Verdict]]:
+        for name, verdict in tried(subject, mutant, faults) if faults else ():
+            then[name] = Verdict.REFUTED
+            yield name, verdict
+        yield from judged(subject, mutant.source)
+
+    return fate_of(mutant, then, answers())
 
 
 def expected(subject: Subject) -> dict[str, Verdict]:
     """Return the verdicts on the module as it is."""
-    return dict(judged(subject, source(subject.module)))
+    return dict(judged(subject, text_of(subject.module)))
 
 
-def campaign(subject: Subject, chosen: Sequence[Mutant], jobs: int) -> list[Outcome]:
+def campaign(
+    subject: Subject, chosen: Sequence[Mutant], jobs: int, faults: Faults = MappingProxyType({})
+) -> list[Outcome]:
     """Judge mutants of a subject, each in a process of its own."""
     baseline = expected(subject)
-    tasks = [partial(outcome, subject, m, baseline) for m in chosen]
+    tasks = [partial(outcome, subject, m, baseline, faults) for m in chosen]
     return run_all(tasks, jobs, LIMIT, lambda n, reason: Outcome(chosen[n], Fate.UNDECIDED, why=reason))
+
+
+def refuted(subject: Subject, mutant: Mutant) -> list[str]:
+    """List the properties that refute a mutant of the model, of the reference; none if it has no meaning."""
+    try:
+        found = list(judged(subject, mutant.source, (), [REFERENCE]))
+    except MeaninglessError:
+        return []
+    return [name.partition(" of ")[0] for name, verdict in found if verdict is Verdict.REFUTED]
+
+
+def faults_of(chosen: Mapping[Subject, Sequence[Mutant]], jobs: int) -> dict[str, list[tuple[str, Mutant]]]:
+    """Return, for each property, those of some mutants of the model that it refutes."""
+    pairs = [(subject, mutant) for subject, some in chosen.items() for mutant in some]
+    found: dict[str, list[tuple[str, Mutant]]] = {}
+    answers = run_all([partial(refuted, s, m) for s, m in pairs], jobs, LIMIT, lambda n, reason: [])
+    for (subject, mutant), names in zip(pairs, answers, strict=True):
+        for name in names:
+            found.setdefault(name, []).append((subject.module, mutant))
+    return found
 
 
 def all_mutants(subject: Subject) -> list[Mutant]:
     """List the mutants of a subject's transitions, and of the functions of their module that they use."""
-    return mutants(source(subject.module), subject.functions or subject.transitions)
+    return mutants(text_of(subject.module), subject.mutated)

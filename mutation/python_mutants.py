@@ -29,6 +29,16 @@ FIELDS: tuple[tuple[str, ...], ...] = (
     ("gicv_start", "gicv_end"),
     ("irq_enabled", "online"),
     ("virtual_id", "physical_id"),
+    ("kick", "request", "overflow"),
+    ("busy", "live"),
+    ("irq_line", "irq_state"),
+    ("owed", "owned"),
+    ("FLUSH", "FLUSHED"),
+    ("SYNC", "SYNCED"),
+    ("GUEST", "EXITED"),
+    ("HOST", "BLOCKED"),
+    ("SPIN", "RUN"),
+    ("PENDING", "ACTIVE"),
 )
 """Fields of one type, or near enough that a slip from one to the other is easily made."""
 
@@ -163,10 +173,15 @@ def _of_call(node: ast.Call) -> Iterator[ast.AST]:
     if name == "ite":
         condition, a, b, *rest = node.args
         yield ast.Call(node.func, [condition, b, a, *rest], node.keywords)
-    if name == "replace":
+    if name in ("replace", "put", "thread"):
         yield node.args[0]
+        if len(node.args) == 3:
+            yield ast.Call(node.func, node.args[:2], node.keywords)
         for dropped in range(len(node.keywords) if len(node.keywords) > 1 else 0):
             yield ast.Call(node.func, node.args, [k for i, k in enumerate(node.keywords) if i != dropped])
+    if name == "Part":
+        for always in (1, 2):
+            yield ast.Call(node.func, [ast.Constant(True) if i == always else a for i, a in enumerate(node.args)], [])
     if isinstance(node.func, ast.Attribute) and node.func.attr in ("set", "where"):
         yield node.func.value
         if node.func.attr == "set" and (any(k.arg == "when" for k in node.keywords) or len(node.args) > 2):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from model.distributor import LR_EMPTY, NR_LRS, NR_PRIVATE_IRQS
+from model.distributor import LR_EMPTY, NR_LRS, NR_PRIVATE_IRQS, NR_SGIS
 from model.generation import Switches
 from model.gich import FIRST_SPECIAL_INTID
 from model.lr import ListRegister, LRState
@@ -395,8 +395,13 @@ def _kick_not_lost(s: Machine, domain: Domain, switches: Switches, vcpu: Key, ir
 def _edge_not_lost(s: Machine, domain: Domain, switches: Switches, vcpu: Key, irq: Key) -> Sequence[Part]:
     (v,), (i, _) = vcpu, irq
     key = bank_of(v, i)
-    return [Part("an edge that was not queued is latched", and_(not_(is_sgi(i)), s.ghost.owed[key]),
-                 s.vm.irq_state[key])]  # fmt: skip
+    here = or_(lt(i, NR_PRIVATE_IRQS), s.vm.irq_spi_cpu[i] == v)
+    free = and_(s.vm.enabled, s.vm.irq_enabled[key], not_(s.vm.irq_active[key]), here)
+    return [
+        Part("an edge that was not queued is latched", and_(not_(is_sgi(i)), s.ghost.owed[key]), s.vm.irq_state[key]),
+        Part("an edge that was not queued waits for its target", and_(le(NR_SGIS, i), s.ghost.owed[key], free),
+             deliverable(s.vm, v, i, 0, switches)),
+    ]  # fmt: skip
 
 
 def _latched_is_owed(s: Machine, domain: Domain, switches: Switches, vcpu: Key, irq: Key) -> Sequence[Part]:
@@ -412,8 +417,14 @@ def _latched_is_owed(s: Machine, domain: Domain, switches: Switches, vcpu: Key, 
 def _sgi_not_lost(s: Machine, domain: Domain, switches: Switches, vcpu: Key, irq: Key) -> Sequence[Part]:
     (v,), (i, source) = vcpu, irq
     sent = and_(is_sgi(i), exists(s, v), s.ghost.sgi_owed[v, sgi(i), source])
-    return [Part("an SGI that was sent and not queued is pending, of its source", sent,
-                 and_(s.vm.sgi_sources[v, sgi(i), source], s.vm.irq_enabled[v, i]))]  # fmt: skip
+    owed = s.ghost.sgi_owed[v, field_of(i, 3, 0), source]
+    free = and_(exists(s, v), s.vm.enabled, s.vm.irq_enabled[v, i], not_(s.vm.irq_active[v, i]))
+    return [
+        Part("an SGI that was sent and not queued is pending, of its source", sent,
+             and_(s.vm.sgi_sources[v, sgi(i), source], s.vm.irq_enabled[v, i])),
+        Part("an SGI that was sent and not queued waits for its target", and_(lt(i, NR_SGIS), owed, free),
+             deliverable(s.vm, v, i, source, switches)),
+    ]  # fmt: skip
 
 
 def _lock_irq_safe(s: Machine, domain: Domain, switches: Switches, cpu: Key) -> Sequence[Part]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from model.generation import REFERENCE
-from mutation.model_campaign import GICD, ICFGR, LOAD, MMIO, Subject, mutated, source
-from proofs.model import prove
+from mutation.exchange import text_of
+from mutation.model_campaign import GICD, ICFGR, LOAD, MMIO, Subject, judged
 from properties.mmio import MMIO as PROPERTIES
-from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.verdict import Verdict
 
-PORTFOLIO = Portfolio(60.0)
 LANES, BANKED, SET_CLEAR, ONE_IRQ, FIXED, TARGET, FILTER, NOTICED = (p.id for p in PROPERTIES)
 
 FAULTS: dict[tuple[Subject, str, str], set[str]] = {
@@ -38,8 +35,8 @@ FAULTS: dict[tuple[Subject, str, str], set[str]] = {
 @pytest.mark.parametrize(("where", "old", "new"), FAULTS, ids=lambda x: x if isinstance(x, str) else x.module)
 def test_fault(where: Subject, old: str, new: str) -> None:
     """The properties that are named for a fault refute it."""
-    text = source(where.module)
+    text = text_of(where.module)
     assert text.count(old) == 1
     noticed = FAULTS[where, old, new]
-    claimed = mutated(where, text.replace(old, new), sorted(noticed))
-    assert {c[1].id for c in claimed if prove(c, REFERENCE, PORTFOLIO).verdict is Verdict.REFUTED} == noticed
+    found = judged(where, text.replace(old, new), sorted(noticed), ["reference"])
+    assert {name for name, verdict in found if verdict is Verdict.REFUTED} == {f"{p} of reference" for p in noticed}

@@ -122,7 +122,13 @@ def widened(word: int, bits: int) -> int:
 
 
 def concat(*parts: tuple[int, int]) -> int:
-    """Glue words together, most significant first; each part is (word, width in bits)."""
+    """Glue words together, most significant first; each part is (word, width in bits).
+
+    Raises `ValueError` for a symbolic word of another width: on plain numbers the place of the others depends on it.
+    """
+    for word, width in parts:
+        if is_symbolic(word) and word.size() != width:  # type: ignore[attr-defined]
+            raise ValueError(f"a word of {word.size()} bits stands where {width} are meant")  # type: ignore[attr-defined]
     if len(parts) == 1:
         return parts[0][0]
     whole = 0

@@ -1,0 +1,125 @@
+"""Faults planted in the machine, one at least for each of its properties and lemmas, with a run that each brings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from model.generation import REFERENCE, Switches
+from proofs.instances import SELF, SMALL, Size
+from proofs.runs import search
+
+from .exchange import exchanged, text_of
+
+SIZES = {size.name: size for size in SMALL}
+LEVEL, EDGE = "a level interrupt, one vCPU", "an edge, one vCPU"
+TWO, MOVES, ANEW = (
+    "two level interrupts, one list register",
+    "a level interrupt that moves, two vCPUs",
+    "an interrupt that the guest sets anew",
+)
+ROOM = Size("a level interrupt, two list registers", 1, 1, 2, ((34, 0),))
+SGI = Size("an SGI and a level interrupt, one list register", 1, 1, 1, ((1, 0), (34, 0)), (), (SELF,))
+SGIS = Size("an SGI, two list registers", 1, 1, 2, ((1, 0),), (), (SELF,))
+INTERRUPTED = replace(REFERENCE, exit_turns_off=False, irq_locks=True)
+"""The reference with the maintenance interrupt as it was: in the reference no interrupt comes outside the guest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """A fault in the text of a module of the machine: `old`, which stands there once, becomes `new`.
+
+    stage     where the induction fails because of it
+    instance  in which a run breaks the property
+    instead   the claim that fails in the induction, where that is not the property itself
+    """
+
+    module: str
+    old: str
+    new: str
+    stage: str
+    instance: str | Size
+    instead: str = ""
+    switches: Switches = REFERENCE
+
+    @property
+    def text(self) -> str:
+        """The text of the module with the fault."""
+        original = text_of(self.module)
+        assert original.count(self.old) == 1, self.old
+        return original.replace(self.old, self.new)
+
+    def breaks(self, name: str) -> bool:
+        """Say whether a run of the instance breaks a claim, in plain Python too, with the fault in place."""
+        with exchanged(self.module, self.text):
+            return name in search(self.size, self.switches, [name]).broken
+
+    @property
+    def size(self) -> Size:
+        """The instance."""
+        return SIZES[self.instance] if isinstance(self.instance, str) else self.instance
+
+
+THREAD = "holder=concat((0, 1), (vcpu, 3)))\n\n\ndef unlock"
+LEFT = "put(s.cpu, cpu, hcr=HCR_OFF) if switches.exit_turns_off else s.cpu"
+ENDED = "ite(both, LRState.PENDING, LRState.INVALID, width=2)"
+FREED = "put(put(new.shadow, (vcpu, l), lr_used=False), mapping, lr_map=LR_EMPTY)"
+PENDING = "return or_(vm.irq_state[key], level_high)"
+MASKED = "(locked_by(s, vcpu) if switches.lock_irqs_off else False)"
+
+KILLERS: dict[str, Planted] = {
+    "sizes": Planted("model.machine", THREAD, THREAD.replace("(0, 1)", "(1, 1)"), "flush_begin", LEVEL),
+    "threads": Planted(
+        "model.runloop", "Phase.GUEST)), not_(locked_by(s, vcpu)))", "Phase.GUEST)))", "vcpu_put", LEVEL
+    ),
+    "cpus": Planted("model.runloop", LEFT, "s.cpu", "leave", LEVEL),
+    "guest-registers": Planted("model.runloop", ENDED, "LRState.PENDING", "end_of_interrupt", LEVEL),
+    "unused-empty": Planted("model.queueing", "cpuid=source, eoi=eoi)", "cpuid=source, eoi=True)", "flush_irq", SGI),
+    "elrsr-empty": Planted("model.queueing", "elrsr=False", "elrsr=True", "flush_irq", LEVEL),
+    "saved-status": Planted("model.runloop", "misr=nothing", "misr=shadow.misr[vcpu]", "sync_end", LEVEL),
+    "oracle-in-use": Planted(
+        "model.runloop", 'domain.exists("in use", "lr", in_use), pend', "False, pend", "sync_end", LEVEL
+    ),
+    "oracle-or-sync": Planted("model.queueing", "not_(overflow), pending_on", "True, pending_on", "flush_end", TWO),
+    "flush-progress": Planted(
+        "model.queueing", "thread(new, vcpu, not_(queued), overflow=True)", "new", "flush_irq", TWO
+    ),
+    "flush-missed": Planted("model.queueing", "not_(queued), missed=here", "not_(queued), missed=0", "flush_irq", TWO),
+    "flush-full": Planted("model.queueing", "not_(queued), overflow=True", "overflow=True", "flush_irq", ROOM),
+    "registers-sane": Planted("model.initial", "and_(lt(key[0], nr_vcpus), is_sgi(key[1]))", "False", "start", SGI),
+    "latched-is-owed": Planted("model.injection", "rises, owed=True", "False, owed=True", "inject", EDGE),
+    "level-not-lost": Planted("model.vm", PENDING, "return vm.irq_state[key]", "always", LEVEL),
+    "lr-unique": Planted(
+        "model.queueing", ", not_(vm.irq_active[key]))", ")", "flush_irq", MOVES, "active-iff-in-service"
+    ),
+    "lr-map-exact": Planted("model.runloop", FREED, "put(new.shadow, (vcpu, l), lr_used=False)", "sync_lr", LEVEL),
+    "active-iff-in-service": Planted(
+        "model.runloop", "put(new.vm, key, unseen, irq_active=False)", "new.vm", "sync_lr", LEVEL
+    ),
+    "oracle-sound": Planted(
+        "model.injection", "wanted, pending_on_cpu=True", "False, pending_on_cpu=True", "inject", LEVEL
+    ),
+    "nobody-sleeps-on-pending": Planted(
+        "model.runloop", "awake = s.vm.pending_on_cpu[vcpu]", "awake = False", "block", LEVEL, "registers-sane"
+    ),
+    "kick-not-lost": Planted("model.injection", "or_(kick[key], oracle[key])", "kick[key]", "inject", LEVEL),
+    "edge-not-lost": Planted("model.injection", "rises, irq_state=True", "False, irq_state=True", "inject", EDGE),
+    "sgi-not-lost": Planted(
+        "model.queueing", "and_(when, software), sgi_sources", "software, sgi_sources", "flush_irq", SGI
+    ),
+    "lock-irq-safe": Planted("model.interrupt", MASKED, "False", "irq_enter", LEVEL, switches=INTERRUPTED),
+    "disabled-not-delivered": Planted("model.queueing", "vm.irq_enabled[key], waits,", "waits,", "flush_irq", ANEW),
+    "target-respected": Planted("model.queueing", "waits, targets(vm, vcpu, intid), ", "waits, ", "flush_irq", MOVES),
+    "lowered-not-delivered": Planted(
+        "model.vm", "and_(not_(vm.irq_cfg[key]), vm.irq_line[key])", "not_(vm.irq_cfg[key])", "flush_irq", LEVEL
+    ),
+    "edge-once": Planted("model.vm", PENDING, "return or_(vm.irq_state[key], vm.irq_line[key])", "flush_irq", EDGE),
+    "overflow-sets-uie": Planted("model.queueing", "uie=overflow)", "uie=False)", "flush_end", TWO),
+}
+"""For each property and lemma of the machine a fault that breaks it."""
+AGAIN = "and_(not_(s.shadow.lr_map[key] == LR_EMPTY), old.cpuid == source)"
+MORE: tuple[tuple[str, Planted], ...] = (
+    ("lr-unique", Planted("model.queueing", "mapped, empty,", "empty, empty,", "flush_irq", SGIS, "lr-map-exact")),
+    ("lr-unique", Planted("model.queueing", AGAIN, "False", "flush_irq", SGIS, "lr-map-exact")),
+)
+"""Faults that break a property in another way, with its id."""
+PLANTED = (*KILLERS.items(), *MORE)
