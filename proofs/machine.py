@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from model.generation import Switches
 from model.gich import FIRST_SPECIAL_INTID
 from model.initial import initial
 from model.machine import Machine
-from model.steps import ARGUMENTS, Step
+from model.steps import ARGUMENTS, STEPS, Step
 from model.vm import is_sgi
 from properties.machine import INVARIANTS, LEMMAS, STEP_PROPERTIES, Invariant, StepProperty
 from properties.property import Part
@@ -98,6 +98,8 @@ START = "start"
 """The name of the step from nothing to the initial state: an induction's base."""
 ALWAYS = "always"
 """The name of no step: what holds in every state of which the rest holds."""
+WITNESS = "witness"
+"""The name of what shows that the claims speak of something."""
 INDUCTIVE = tuple(i for i in (*LEMMAS, *INVARIANTS) if not i.follows)
 FOLLOWING = tuple(i for i in INVARIANTS if i.follows)
 
@@ -150,6 +152,19 @@ class Induction:
             at = self._indices.arbitrary(invariant.kinds)
             parts = invariant.formula(self._old, self._domain, self.switches, *at)
             yield self._goal(invariant, ALWAYS, parts, context, at)
+
+    def witnesses(self) -> Iterator[Goal]:
+        """Yield, for each claim, a goal whose premises a state or a step meets of which all invariants hold."""
+        context = Context(self._indices, f"{OLD}.", (), (), (self._domain,), self._assumed)
+        for invariant in (*INDUCTIVE, *FOLLOWING):
+            at = self._indices.arbitrary(invariant.kinds)
+            parts = invariant.formula(self._old, self._domain, self.switches, *at)
+            yield self._goal(invariant, WITNESS, parts, context, at)
+        for step in (s for s in STEPS if any(p.shown == s.name for p in STEP_PROPERTIES)):
+            for goal in self.step(step):
+                claim = goal.claim
+                if isinstance(claim, StepProperty) and claim is not POSSIBLE and claim.shown == step.name:
+                    yield replace(goal, step=WITNESS)
 
     def step(self, step: Step) -> Iterator[Goal]:
         """Yield the goals of a step, with the first one asking only whether the step can be made."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache, partial
 from typing import Any, get_type_hints
 
@@ -39,7 +39,9 @@ from vgicheck.engine.maps import Map, MapOf
 from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.tasks import Task
 from vgicheck.engine.values import all_of, and_, field_of, fresh, is_symbolic, le, lt, not_, or_, same
-from vgicheck.engine.verdict import Assumption, Change, Obligation, Run, Value, Verdict
+from vgicheck.engine.verdict import Assumption, Change, Nearest, Obligation, Run, Value, Verdict
+
+from .changes import by_size, changed, free, reads
 
 METHOD = "model's transition, goal at arbitrary indices"
 NR_IRQS = 1024
@@ -55,6 +57,11 @@ class Transition:
     step: Callable[[Any, Switches], Any]
     assume: Callable[[Any], Sequence[tuple[bool, Assumption | None]]]
     bounds: str
+    start: str = "from an arbitrary state; that the machine reaches it is not shown"
+
+
+BOOT = "from any host, device tree and failure"
+"""What initialisation starts from."""
 
 
 def _nothing(old: Any) -> Sequence[tuple[bool, Assumption | None]]:
@@ -120,12 +127,18 @@ SOFTWARE = (
         "nr_lr 1..64, vCPUs 1..8, INTID 0..1019",
     ),
     Transition(
-        "kvm_vgic_vcpu_init", "vcpu_init", VcpuInitState, kvm_vgic_vcpu_init, _nothing, "GICH_VTR any, INTID 0..1019"
+        "kvm_vgic_vcpu_init",
+        "vcpu_init",
+        VcpuInitState,
+        kvm_vgic_vcpu_init,
+        _nothing,
+        "GICH_VTR any, INTID 0..1019",
+        BOOT,
     ),
-    Transition("kvm_vgic_hyp_init", "hyp_init", HypInitState, kvm_vgic_hyp_init, _small(*BOOKS), "CPUs 1..8"),
-    Transition("init_hyp_mode", "init_hyp_mode", HypInitState, init_hyp_mode, _small(*BOOKS), "CPUs 1..8"),
-    Transition("kvm_vgic_init", "vm_init", VmInitState, _vm_init, _small("guest_maps"), "INTID 0..1019"),
-    Transition("kvm_vgic_set_addr", "set_addr", SetAddrState, kvm_vgic_set_addr, _nothing, "every address"),
+    Transition("kvm_vgic_hyp_init", "hyp_init", HypInitState, kvm_vgic_hyp_init, _small(*BOOKS), "CPUs 1..8", BOOT),
+    Transition("init_hyp_mode", "init_hyp_mode", HypInitState, init_hyp_mode, _small(*BOOKS), "CPUs 1..8", BOOT),
+    Transition("kvm_vgic_init", "vm_init", VmInitState, _vm_init, _small("guest_maps"), "INTID 0..1019", BOOT),
+    Transition("kvm_vgic_set_addr", "set_addr", SetAddrState, kvm_vgic_set_addr, _nothing, "every address", BOOT),
     Transition(
         "vgic_handle_mmio",
         "mmio",
@@ -164,7 +177,10 @@ def tasks(names: Sequence[str], generation: str, portfolio: Portfolio) -> list[T
     shared = cache(partial(taken, switches=switches))
 
     def run(claim: tuple[Transition, Property]) -> list[Obligation]:
-        return [prove(claim, switches, portfolio, shared(claim[0]))]
+        found = prove(claim, switches, portfolio, shared(claim[0]))
+        if found.verdict is Verdict.REFUTED:
+            found.nearest = _nearest(claim, switches, portfolio)
+        return [found]
 
     return [
         Task(
@@ -222,7 +238,18 @@ def prove(
     )
     if finding.verdict is Verdict.REFUTED:
         _replay(obligation, finding.model, step, prop, old, at)
+        if obligation.run is not None:
+            obligation.run = replace(obligation.run, start=transition.start)
     return obligation
+
+
+def _nearest(claim: tuple[Transition, Property], switches: Switches, portfolio: Portfolio) -> Nearest | None:
+    """Return the smallest change of the switches that a transition reads with which its property is proved."""
+    read = reads(partial(taken, claim[0]), switches)
+    for names in by_size(free(switches, read)):
+        if prove(claim, changed(switches, names), portfolio).verdict is Verdict.PROVED:
+            return Nearest(names, Verdict.PROVED)
+    return None
 
 
 def _replay(obligation: Obligation, model: Any, step: Callable[[Any], Any], prop: Property, old: Any, at: At) -> None:

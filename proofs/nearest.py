@@ -7,25 +7,20 @@ new runs; what survives them is put to the induction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
-from itertools import combinations
-from typing import cast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-from model.generation import REFERENCE, Switches
+from model.generation import Switches
 
+from .changes import by_size, changed, free, reads
 from .instances import QUICK, SMALL
 from .runs import Broken, failing, search
 
-OTHER = ("lr_count_", "vcpu_id_", "vmcr_", "hyp_", "init_", "addresses_", "set_addr_", "targets_")
-"""Switches that start like this belong to initialisation, which the machine has behind it."""
-MOST = 6
-"""Switches in a change, at the most."""
 HASTE = 250_000
 """States of an instance that a candidate is tried on: a candidate that passes is proved or not all the same."""
 
-Proves = Callable[[str, Switches], bool]
-"""Says whether the induction proves a property of a candidate."""
+Proves = Callable[[Switches], bool]
+"""Says whether the induction proves the property of a candidate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,40 +31,23 @@ class Near:
     proved: bool
 
 
-def free(switches: Switches) -> list[str]:
-    """List the switches of the machine that differ from the reference."""
-    names = (f.name for f in fields(Switches) if not f.name.startswith(OTHER))
-    return [name for name in names if getattr(switches, name) != getattr(REFERENCE, name)]
+def nearest(broken: Broken, kept: Sequence[str], switches: Switches, proved: Proves) -> Near | None:
+    """Return the smallest change with which a property holds in the small instances, None where none was found.
 
-
-def changed(switches: Switches, names: Sequence[str]) -> Switches:
-    """Return the switches with some set as the reference has them."""
-    return replace(switches, **{name: getattr(REFERENCE, name) for name in names})
-
-
-def nearest(broken: Sequence[Broken], kept: Sequence[str], switches: Switches, proves: Proves) -> dict[str, Near]:
-    """Return the smallest change with which each property holds, as far as one was found.
-
-    `broken` are runs that break the properties without a change, `kept` what a change must not break: that the
-    generation was not seen to break.
+    `broken` is a run that breaks it without a change, `kept` what a change must not break: that the generation was
+    not seen to break.
     """
-    runs = [Seen(run) for run in broken]
-    found: dict[str, Near] = {}
-    for name in (run.property for run in broken):
-        names = _smallest(name, runs, kept, switches)
-        if names is not None:
-            found[name] = Near(names, proves(name, changed(switches, names)))
-    return found
+    names = _smallest(broken, kept, switches)
+    return None if names is None else Near(names, proved(changed(switches, names)))
 
 
-def _smallest(name: str, runs: list[Seen], kept: Sequence[str], switches: Switches) -> tuple[str, ...] | None:
-    """Return the smallest change with which no small instance breaks a property or what is to be kept."""
+def _smallest(broken: Broken, kept: Sequence[str], switches: Switches) -> tuple[str, ...] | None:
+    runs = [Seen(broken)]
     while True:
-        mine = [seen for seen in runs if seen.run.property in (name, *kept)]
-        names = next((n for n in _by_size(_read(mine, switches)) if not _ruled_out(mine, changed(switches, n))), None)
+        names = next((n for n in by_size(_read(runs, switches)) if not _ruled_out(runs, changed(switches, n))), None)
         if names is None:
             return None
-        shown = _shown(name, runs, kept, changed(switches, names))
+        shown = _shown(broken, kept, changed(switches, names))
         if not shown:
             return names
         runs[:0] = [Seen(run) for run in shown]
@@ -80,16 +58,10 @@ def _ruled_out(runs: Sequence[Seen], candidate: Switches) -> bool:
 
 
 def _read(runs: Sequence[Seen], switches: Switches) -> list[str]:
-    """List the switches that some run reads: no other can be in a smallest change."""
+    """List the switches that a run reads where it breaks something: no other can be in a smallest change."""
     for seen in runs:
         seen.breaks(switches)
-    read = {name for seen in runs for reading, breaks in seen.known if breaks for name in reading}
-    return [name for name in free(switches) if name in read]
-
-
-def _by_size(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    for size in range(MOST + 1):
-        yield from combinations(names, size)
+    return free(switches, (name for seen in runs for read, breaks in seen.known if breaks for name in read))
 
 
 @dataclass(slots=True)
@@ -104,28 +76,19 @@ class Seen:
         for read, breaks in self.known:
             if all(getattr(candidate, name) is value for name, value in read.items()):
                 return breaks
-        watched = _Watched(candidate)
-        breaks = failing(self.run.property, self.run.size, cast(Switches, watched), self.run.made) is not None
-        self.known.append((watched.read, breaks))
-        return breaks
+        outcome: list[bool] = []
+
+        def replayed(watched: Switches) -> None:
+            outcome.append(failing(self.run.property, self.run.size, watched, self.run.made) is not None)
+
+        self.known.append((reads(replayed, candidate), outcome[0]))
+        return outcome[0]
 
 
-class _Watched:
-    """Switches that note which of them are read."""
-
-    def __init__(self, switches: Switches):
-        self._switches = switches
-        self.read: dict[str, bool] = {}
-
-    def __getattr__(self, name: str) -> bool:
-        return self.read.setdefault(name, getattr(self._switches, name))
-
-
-def _shown(name: str, runs: Sequence[Seen], kept: Sequence[str], candidate: Switches) -> list[Broken]:
+def _shown(broken: Broken, kept: Sequence[str], candidate: Switches) -> list[Broken]:
     """Return runs of a small instance that break the property, or else what is to be kept."""
-    likely = [seen.run.size for seen in runs if seen.run.property == name]
-    for names in ((name,), tuple(kept)):
-        for size in dict.fromkeys((*likely, *QUICK, *SMALL)):
+    for names in ((broken.property,), tuple(kept)):
+        for size in dict.fromkeys((broken.size, *QUICK, *SMALL)):
             found = search(size, candidate, names, HASTE).broken
             if found:
                 return list(found.values())

@@ -15,12 +15,13 @@ from model.generation import GENERATIONS, Switches
 from model.steps import STEPS
 from properties.machine import INVARIANTS, LEMMAS, STEP_PROPERTIES, Invariant, StepProperty
 from vgicheck.engine.portfolio import Inquiry, Portfolio
+from vgicheck.engine.solve import ask
 from vgicheck.engine.tasks import Task
-from vgicheck.engine.verdict import Obligation, Verdict
+from vgicheck.engine.verdict import Nearest, Obligation, Verdict
 from vgicheck.engine.verdict import Run as Shown
 
 from .instances import QUICK, SMALL, Size
-from .machine import ALWAYS, FOLLOWING, INDUCTIVE, POSSIBLE, START, Goal, Induction
+from .machine import ALWAYS, FOLLOWING, INDUCTIVE, POSSIBLE, START, WITNESS, Goal, Induction
 from .nearest import nearest
 from .runs import Broken, search
 from .weaken import ALL, Believed, fixpoint
@@ -32,7 +33,7 @@ CLAIMS: tuple[Invariant | StepProperty, ...] = (*INVARIANTS, *STEP_PROPERTIES)
 LEMMA_IDS = tuple(i.id for i in LEMMAS)
 PROPERTY_IDS = tuple(dict.fromkeys(c.id for c in CLAIMS))
 IDS = (*LEMMA_IDS, *PROPERTY_IDS)
-STAGES = (START, ALWAYS, *(step.name for step in STEPS))
+STAGES = (START, ALWAYS, WITNESS, *(step.name for step in STEPS))
 STEP_OF = {step.name: step for step in STEPS}
 
 
@@ -66,7 +67,8 @@ def _judged_apart(run: Run, generation: str, portfolio: Portfolio, names: Sequen
     kept = tuple(p for p in PROPERTY_IDS if p not in refuted)
     asked = [o for p, o in refuted.items() if not names or p in names]
     for o, near in zip(asked, run([nearing(generation, o, kept, portfolio) for o in asked]), strict=True):
-        o.nearest = tuple(near.reason.split()) if near.verdict is Verdict.PROVED else None
+        if near.verdict is not Verdict.NOT_RUN:
+            o.nearest = Nearest(tuple(near.reason.split()), near.verdict)
     for p, o in found.items():
         if p in refuted:
             found[p] = refuted[p]
@@ -132,10 +134,8 @@ def weakened(generation: str, portfolio: Portfolio) -> Task:
     return Task(("weakened", generation), tuple((p, SUBJECT) for p in PROPERTY_IDS), run)
 
 
-def _weakened(switches: Switches, portfolio: Portfolio, needed: str = "") -> list[Obligation]:
-    believed = fixpoint(switches, portfolio.timeout, needed)
-    if any(i.id == needed and believed.lost_of(i) for i in INDUCTIVE):
-        return []
+def _weakened(switches: Switches, portfolio: Portfolio) -> list[Obligation]:
+    believed = fixpoint(switches, portfolio.timeout)
     judgements = [o for stage in STAGES for o in judged(stage, switches, believed, portfolio)]
     found = {o.property: o for o in merged(judgements)}
     for invariant in INDUCTIVE:
@@ -146,21 +146,31 @@ def _weakened(switches: Switches, portfolio: Portfolio, needed: str = "") -> lis
     return [found[p] for p in PROPERTY_IDS]
 
 
+def _proved(name: str, switches: Switches, timeout: float) -> bool:
+    """Say whether induction proves one property, from the largest set of sentences that keep each other."""
+    believed = fixpoint(switches, timeout, name)
+    if any(i.id == name and believed.lost_of(i) for i in INDUCTIVE):
+        return False
+    induction = Induction(switches, believed)
+    asked = (goal for stage in STAGES for goal in goals(induction, stage))
+    left = (goal.assertions for goal in asked if goal.claim.id == name and goal.claim not in INDUCTIVE)
+    return all(ask(assertions, timeout).result == "unsat" for assertions in left if assertions)
+
+
 def nearing(generation: str, o: Obligation, kept: Sequence[str], portfolio: Portfolio) -> Task:
     """Return the task of finding the nearest switches with which a property that is refuted is proved."""
-
-    def proved(candidate: Switches) -> bool:
-        weak = _weakened(candidate, portfolio, o.property)
-        return any(p.property == o.property and p.verdict is Verdict.PROVED for p in weak)
 
     def run() -> Iterator[Obligation]:
         assert o.run is not None
         size = next(size for size in SMALL if size.name == o.run.instance)
         made = tuple((t.step, t.arguments) for t in o.run.turns)
         broken = Broken(o.property, o.run.violated, size, made, o.run.prologue)
-        names = nearest(broken, kept, GENERATIONS[generation], proved)
-        verdict = Verdict.UNKNOWN if names is None else Verdict.PROVED
-        yield Obligation(o.property, "nearest", verdict, reason=" ".join(names or ()))
+        near = nearest(broken, kept, GENERATIONS[generation], lambda s: _proved(o.property, s, portfolio.timeout))
+        found = Obligation(o.property, "nearest", Verdict.NOT_RUN)
+        if near is not None:
+            found.verdict = Verdict.PROVED if near.proved else Verdict.UNKNOWN
+            found.reason = " ".join(near.names)
+        yield found
 
     return Task(("nearest", generation, o.property, *kept), ((o.property, "nearest"),), run)
 
@@ -174,6 +184,8 @@ def claimed(stage: str) -> tuple[str, ...]:
         found: Iterable[Invariant | StepProperty] = INDUCTIVE
     elif stage == ALWAYS:
         found = FOLLOWING
+    elif stage == WITNESS:
+        found = (*INDUCTIVE, *FOLLOWING, *STEP_PROPERTIES)
     else:
         found = (POSSIBLE, *INDUCTIVE, *STEP_PROPERTIES)
     return tuple(dict.fromkeys(claim.id for claim in found))
@@ -183,12 +195,17 @@ def goals(induction: Induction, stage: str) -> Iterator[Goal]:
     """Yield the goals of a stage."""
     if stage == START:
         return induction.start()
+    if stage == WITNESS:
+        return induction.witnesses()
     return induction.always() if stage == ALWAYS else induction.step(STEP_OF[stage])
 
 
 def judged(stage: str, switches: Switches, believed: Believed, portfolio: Portfolio) -> Iterator[Obligation]:
     """Judge what is claimed of a stage, believing some sentences of the state before."""
     inquiry = Inquiry(portfolio)
+    if stage == WITNESS:
+        yield from _witnessed(switches, believed, inquiry)
+        return
     found: dict[str, Obligation] = {name: Obligation(name, stage, Verdict.PROVED) for name in claimed(stage)}
     # What Z3 makes of a term depends on the terms that asking leaves behind: all is built before anything is asked.
     built = [(goal, goal.assertions) for goal in goals(Induction(switches, believed), stage)]
@@ -197,7 +214,7 @@ def judged(stage: str, switches: Switches, believed: Believed, portfolio: Portfo
         name = f"{stage}.{len(o.queries)}"
         if goal.claim is POSSIBLE:
             asked = inquiry.possible(name, assertions)
-            o.verdict = {"sat": Verdict.PROVED, "unsat": Verdict.VACUOUS}.get(asked.result, Verdict.UNKNOWN)
+            o.verdict = MET.get(asked.result, Verdict.UNKNOWN)
             o.seconds, o.queries = asked.seconds, (asked.query,)
             continue
         if assertions:
@@ -207,6 +224,25 @@ def judged(stage: str, switches: Switches, believed: Believed, portfolio: Portfo
                 o.verdict = Verdict.REFUTED if asked.result == "sat" else Verdict.UNKNOWN
                 o.reason = " / ".join(p.sentence for p in goal.parts) if asked.result == "sat" else asked.reason
     yield from found.values()
+
+
+MET = {"sat": Verdict.PROVED, "unsat": Verdict.VACUOUS}
+"""The verdict on a premise, by the answer to whether it can be met."""
+
+
+def _witnessed(switches: Switches, believed: Believed, inquiry: Inquiry) -> Iterator[Obligation]:
+    """Judge whether each claim speaks of something: a claim of several forms does if one of them does."""
+    met: dict[str, Obligation] = {}
+    built = [(goal, goal.premises) for goal in Induction(switches, believed).witnesses()]
+    for goal, premises in built:
+        o = met.setdefault(
+            goal.claim.id, Obligation(goal.claim.id, WITNESS, Verdict.VACUOUS, reason="nothing meets it")
+        )
+        if premises and o.verdict is not Verdict.PROVED:
+            asked = inquiry.possible(f"{WITNESS}.{len(o.queries)}", premises)
+            o.verdict, o.reason = MET.get(asked.result, Verdict.UNKNOWN), asked.reason
+            o.seconds, o.queries = o.seconds + asked.seconds, (*o.queries, asked.query)
+    yield from met.values()
 
 
 def tasks(generation: str, believed: Believed, portfolio: Portfolio) -> list[Task]:
@@ -231,13 +267,21 @@ def merged(partial_results: Sequence[Obligation]) -> list[Obligation]:
     by_claim: dict[str, list[Obligation]] = {}
     for o in partial_results:
         by_claim.setdefault(o.property, []).append(o)
+    unmet = {o.property: o for o in partial_results if o.subject == WITNESS and o.verdict is not Verdict.PROVED}
     idle = [o.subject for o in by_claim.pop(POSSIBLE.id) if o.verdict is Verdict.VACUOUS]
     assumed = {i.id for i in INDUCTIVE}
-    lost = [o for o in partial_results if o.property in assumed and o.verdict is not Verdict.PROVED]
+    lost = [
+        o for o in partial_results if o.property in assumed and o.subject != WITNESS and o.verdict is not Verdict.PROVED
+    ]
     method = f"induction over {len(STEPS) - len(idle)} steps"
     if idle:
         method += f"; never taken: {', '.join(idle)}"
-    return [_whole(name, found, method, lost) for name, found in by_claim.items()]
+    wholes = [_whole(name, found, method, lost) for name, found in by_claim.items()]
+    for o in wholes:
+        if o.verdict is Verdict.PROVED and o.property in unmet:
+            o.verdict = unmet[o.property].verdict
+            o.reason = f"its premise: {unmet[o.property].reason}"
+    return wholes
 
 
 def _whole(name: str, found: Sequence[Obligation], method: str, lost: Sequence[Obligation]) -> Obligation:
@@ -253,7 +297,7 @@ def _whole(name: str, found: Sequence[Obligation], method: str, lost: Sequence[O
         queries=queries,
         cached=bool(queries) and all(q.cached for q in queries),
     )
-    own = [o for o in found if o.verdict is not Verdict.PROVED]
+    own = [o for o in found if o.verdict is not Verdict.PROVED and o.subject != WITNESS]
     for o in own or lost:
         whole.verdict = Verdict.UNKNOWN
         what = "" if o in own else f"it rests on {o.property}: "

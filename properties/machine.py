@@ -57,7 +57,10 @@ class Invariant:
 
 @dataclass(frozen=True, slots=True)
 class StepProperty:
-    """What every step keeps: `formula(old, new, domain, switches, *keys)` speaks of the machine before and after it."""
+    """What every step keeps: `formula(old, new, domain, switches, *keys)` speaks of the machine before and after it.
+
+    `shown` names a step of which it says something.
+    """
 
     id: str
     sentence: str
@@ -66,6 +69,7 @@ class StepProperty:
     source: str
     may_be_false: str
     caught: str
+    shown: str = "flush_irq"
 
 
 # Words -------------------------------------------------------------------------------------------
@@ -429,9 +433,9 @@ def _sgi_not_lost(s: Machine, domain: Domain, switches: Switches, vcpu: Key, irq
 
 def _lock_irq_safe(s: Machine, domain: Domain, switches: Switches, cpu: Key) -> Sequence[Part]:
     (p,) = cpu
-    waits = and_(s.cpu.irq[p] == Irq.SPIN, s.cpu.busy[p])
-    return [Part("the handler does not wait for the thread that it interrupted", waits,
-                 not_(locked_by(s, s.cpu.running[p])))]  # fmt: skip
+    holds = and_(s.cpu.busy[p], locked_by(s, s.cpu.running[p]))
+    return [Part("the handler does not wait for the thread that it interrupted", holds,
+                 s.cpu.irq[p] != Irq.SPIN)]  # fmt: skip
 
 
 # What a step makes pending -------------------------------------------------------------------------
@@ -566,6 +570,6 @@ STEP_PROPERTIES: tuple[StepProperty, ...] = (
     StepProperty("edge-once", "one edge, or one SGI, is made pending at most once", ("vcpu", "lr"), _edge_once,
                  "vgic_queue_irq", "never", "PPI queued from a stale pending bit, November 2012"),
     StepProperty("overflow-sets-uie", "the flush leaves UIE set exactly if something that waits did not fit",
-                 ("vcpu", "irq"), _overflow, "IHI 0048B GICH_HCR.UIE", "never", "none known"),
+                 ("vcpu", "irq"), _overflow, "IHI 0048B GICH_HCR.UIE", "never", "none known", "flush_end"),
 )  # fmt: skip
 """Properties of every step from a reachable state."""

@@ -68,7 +68,8 @@ class Run:
     `replayed` names the readings in which it was seen to fail: `python`, and `native` where compiled C confirmed it.
 
     A run of a machine has `turns` from its initial state on, the first `prologue` of which only set it up, and says
-    in `ends` what it comes to; `instance` names how small the machine is.
+    in `ends` what it comes to; `instance` names how small the machine is.  For any other, `start` says what kind of
+    state it starts from.
     """
 
     violated: str
@@ -83,6 +84,7 @@ class Run:
     prologue: int = 0
     ends: tuple[str, ...] = ()
     instance: str = ""
+    start: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,17 @@ class Replay:
     size: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """The smallest change of a generation's switches with which a property that it breaks holds.
+
+    With it the property is `proved`, or `unknown` where only no run of the small instances breaks it.
+    """
+
+    switches: tuple[str, ...]
+    verdict: Verdict
+
+
 @dataclass(slots=True)
 class Obligation:
     """A property claimed of a subject, and its verdict.
@@ -137,8 +150,8 @@ class Obligation:
     cached: bool = False
     replay: Replay | None = field(default=None, repr=False)
     unconfirmed: str = ""
-    nearest: tuple[str, ...] | None = None
-    """For a generation that breaks the property: the smallest change of its switches with which it is proved."""
+    nearest: Nearest | None = None
+    """For a generation that breaks the property: what would mend it."""
 
     @builtins.property
     def id(self) -> str:

@@ -49,5 +49,5 @@ def _obligation(o: Obligation, timed: bool) -> dict[str, Any]:
         "reason": o.reason,
         "location": location(o.location),
         "run": None if o.run is None else asdict(o.run),
-        "nearest": None if o.nearest is None else list(o.nearest),
+        "nearest": None if o.nearest is None else asdict(o.nearest),
     }

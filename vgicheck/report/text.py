@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..engine.verdict import Assumption, Obligation, Run, Verdict
+from ..engine.verdict import Assumption, Nearest, Obligation, Run, Verdict
 
 ORDER = (
     Verdict.PROVED,
@@ -74,13 +74,24 @@ def runs(
         yield f"    fails:      {o.run.violated}"
         yield from schedule(o.run) if o.run.turns else _run(o.run, lines)
         if o.nearest is not None:
-            yield from _wrapped("proved with:", f"{', '.join(o.nearest)}")
+            yield from _nearest(o.nearest)
         if o.unconfirmed:
             yield from _wrapped("", f"not in compiled C: {o.unconfirmed}")
         yield ""
 
 
+def _nearest(nearest: Nearest) -> Iterator[str]:
+    """Say which change mends a property; one that is not proved is told as what it is."""
+    names = ", ".join(nearest.switches)
+    if nearest.verdict is Verdict.PROVED:
+        yield from _wrapped("proved with:", names)
+    else:
+        yield from _wrapped("mended by:", f"{names} (in the small instances; not proved)")
+
+
 def _run(run: Run, lines: Mapping[tuple[str, int], str]) -> Iterator[str]:
+    if run.start:
+        yield from _wrapped("starts:", run.start)
     if run.inputs:
         width = max(len(v.name) for v in run.inputs)
         for n, v in enumerate(run.inputs):

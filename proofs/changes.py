@@ -1,0 +1,49 @@
+"""Changes of a generation's switches, each toward the reference, the smallest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields, replace
+from itertools import combinations
+from typing import cast
+
+from model.generation import REFERENCE, Switches
+
+MOST = 6
+"""Switches in a change, at the most."""
+
+
+def free(switches: Switches, read: Iterable[str]) -> list[str]:
+    """List those of the switches read that the reference has otherwise, in the order of the record."""
+    wanted = set(read)
+    names = (f.name for f in fields(Switches) if f.name in wanted)
+    return [name for name in names if getattr(switches, name) != getattr(REFERENCE, name)]
+
+
+def changed(switches: Switches, names: Sequence[str]) -> Switches:
+    """Return the switches with some set as the reference has them."""
+    return replace(switches, **{name: getattr(REFERENCE, name) for name in names})
+
+
+def by_size(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the changes of `MOST` of the switches at the most, starting with none."""
+    for size in range(min(MOST, len(names)) + 1):
+        yield from combinations(names, size)
+
+
+def reads(run: Callable[[Switches], object], switches: Switches) -> dict[str, bool]:
+    """Return the switches that a computation reads, with their values."""
+    watched = _Watched(switches)
+    run(cast(Switches, watched))
+    return watched.read
+
+
+class _Watched:
+    """Switches that note which of them are read."""
+
+    def __init__(self, switches: Switches):
+        self._switches = switches
+        self.read: dict[str, bool] = {}
+
+    def __getattr__(self, name: str) -> bool:
+        return self.read.setdefault(name, getattr(self._switches, name))
