@@ -70,7 +70,11 @@ def test_what_did_not_fit():
     run_.make("inject", 0, 34, True)
     run_.make("inject", 0, 35, True)
     run_.flush(0, (34, 0), (35, 0))
-    assert [does for _, does in lines(run_)[-3:]] == ["  vgic_queue_irq(): 34", "  no list register for 35", "  sets UIE"]
+    assert [does for _, does in lines(run_)[-3:]] == [
+        "  vgic_queue_irq(): 34",
+        "  no list register for 35",
+        "  sets UIE",
+    ]
 
 
 def test_vcpus_are_told_apart():
