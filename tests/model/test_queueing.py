@@ -151,13 +151,14 @@ def test_sgi_again_while_active():
 
 
 def test_sources_left():
-    """With the SGI of one source queued, that of the other is still pending."""
+    """With the SGI of one source queued, that of the other is still pending; with both the SGI is not."""
     run = sent_by_both(Scenario(SGIS))
     run.make("flush_begin", 0)
     s = run.make("flush_irq", 0, 1, 0)
     assert not s.vm.sgi_sources[0, 1, 0] and s.vm.sgi_sources[0, 1, 1]
     assert not s.ghost.sgi_owed[0, 1, 0] and s.ghost.sgi_owed[0, 1, 1]
     assert s.shadow.lr_map[0, 1, 1] == LR_EMPTY
+    assert s.vm.irq_state[0, 1] and not run.make("flush_irq", 0, 1, 1).vm.irq_state[0, 1]
 
 
 @pytest.mark.parametrize("vcpu", range(8))
