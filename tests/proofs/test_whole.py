@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from model.generation import GENERATIONS, OCTOBER_2012, REFERENCE
-from proofs import whole
+from model.steps import STEPS
+from proofs import machine, whole
 from proofs.instances import QUICK, set_up
-from proofs.machine import ALWAYS, INDUCTIVE, POSSIBLE, START
+from proofs.machine import ALWAYS, INDUCTIVE, POSSIBLE, START, WITNESS
 from proofs.runs import failing
 from proofs.weaken import ALL, Believed
 from proofs.whole import IDS, PROPERTY_IDS, STAGES, SUBJECT, claimed, judged, merged, obligations, searching, tasks
 from properties.machine import STEP_PROPERTIES
+from properties.property import Part
 from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.tasks import Runner, Task
+from vgicheck.engine.values import le
 from vgicheck.engine.verdict import Obligation, Query, Verdict
 
 PORTFOLIO = Portfolio(60.0)
@@ -46,7 +50,7 @@ def test_kept_by_all_stages():
     found = merged(promised())
     assert sorted(o.property for o in found) == sorted(IDS)
     assert all(o.verdict is Verdict.PROVED and o.subject == SUBJECT and not o.reason for o in found)
-    assert {o.method for o in found} == {f"induction over {len(STAGES) - 2} steps"}
+    assert {o.method for o in found} == {f"induction over {len(STEPS)} steps"}
     assert all("any number of steps" in o.bounds for o in found)
 
 
@@ -76,8 +80,28 @@ def test_lost_consequence_takes_nothing_along():
 def test_step_that_is_never_possible_is_named():
     """A step that can never be made proves nothing: it is named, not counted, and is no obligation of its own."""
     found = merged(promised(Obligation(POSSIBLE.id, "irq_lr", Verdict.VACUOUS)))
-    assert {o.method for o in found} == {f"induction over {len(STAGES) - 3} steps; never taken: irq_lr"}
+    assert {o.method for o in found} == {f"induction over {len(STEPS) - 1} steps; never taken: irq_lr"}
     assert POSSIBLE.id not in verdicts(found)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.VACUOUS, Verdict.UNKNOWN])
+def test_a_claim_that_nothing_meets_is_not_proved(verdict: Verdict):
+    """A claim without a witness has the verdict on its premise, and no other claim has it."""
+    found = merged(promised(Obligation(LEMMA, WITNESS, verdict, reason="nothing meets it")))
+    assert {o.property: o.reason for o in found if o.verdict is not Verdict.PROVED} == {
+        LEMMA: "its premise: nothing meets it"
+    }
+    assert verdicts(found)[LEMMA] is verdict
+
+
+@pytest.mark.parametrize("premise", [lambda s: False, lambda s: le(65, s.nr_lr)], ids=["false", "against a lemma"])
+def test_a_premise_that_cannot_be_met_is_vacuous(monkeypatch: pytest.MonkeyPatch, premise: Callable[[Any], bool]):
+    """The witness of a property is missed where its premise is false, by itself or in every state that is reached."""
+    prop = replace(STEP_PROPERTIES[0], formula=lambda old, *_: [Part("it is so", premise(old), True)])
+    monkeypatch.setattr(machine, "STEP_PROPERTIES", (prop, *STEP_PROPERTIES[1:]))
+    found = verdicts(list(judged(WITNESS, REFERENCE, ALL, PORTFOLIO)))
+    assert found.pop(prop.id) is Verdict.VACUOUS
+    assert set(found.values()) == {Verdict.PROVED}
 
 
 def test_questions_are_summed():
