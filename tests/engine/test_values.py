@@ -131,3 +131,10 @@ def test_arbitrary_records_have_named_constants() -> None:
     assert (str(inner.flag), str(inner.word), inner.word.size()) == ("here.flag", "here.word", 3)
     with pytest.raises(TypeError, match="here"):
         fresh(str, "here")
+
+
+def test_a_word_is_glued_at_its_own_width() -> None:
+    """A symbolic word that is said to have another width is refused, alone and among others."""
+    for parts in ([(X, 5)], [(1, 2), (X, 3)], [(X, 4), (Y, 3)]):
+        with pytest.raises(ValueError, match="a word of 4 bits"):
+            values.concat(*parts)
