@@ -9,7 +9,7 @@ from typing import cast
 
 from model.generation import REFERENCE, Switches
 
-MOST = 6
+MOST = 4
 """Switches in a change, at the most."""
 
 

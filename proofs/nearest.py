@@ -44,9 +44,12 @@ def nearest(broken: Broken, kept: Sequence[str], switches: Switches, proved: Pro
 def _smallest(broken: Broken, kept: Sequence[str], switches: Switches) -> tuple[str, ...] | None:
     runs = [Seen(broken)]
     while True:
-        names = next((n for n in by_size(_read(runs, switches)) if not _ruled_out(runs, changed(switches, n))), None)
+        read = _read(runs, switches)
+        names = next((n for n in by_size(read) if not _ruled_out(runs, changed(switches, n))), None)
         if names is None:
-            return None
+            if _read(runs, switches) == read:
+                return None
+            continue  # a run read more when it was made with other switches
         shown = _shown(broken, kept, changed(switches, names))
         if not shown:
             return names

@@ -41,7 +41,7 @@ def test_a_run_is_made_once_for_what_it_reads(monkeypatch: pytest.MonkeyPatch) -
     seen = Seen(KICK)
     assert seen.breaks(WITHOUT)
     monkeypatch.setattr("proofs.nearest.failing", None)
-    assert seen.breaks(replace(WITHOUT, mmio_sgi_list=False))
+    assert seen.breaks(replace(WITHOUT, irq_rearms=True))
 
 
 def test_a_run_that_another_switch_mends() -> None:
