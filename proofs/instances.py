@@ -286,6 +286,6 @@ SMALL: tuple[Size, ...] = (
     Size("SGIs of two vCPUs, two list registers", 2, 2, 2, ((1, 0), (1, 1)), (), (send(1, 0), SELF), True),
     Size("an SGI of two vCPUs", 2, 2, 1, ((1, 0), (1, 1)), (), (send(1, 0),), True),
 )
-"""The instances in which a run is looked for, and which the reference passes."""
+"""The instances in which a run is looked for."""
 QUICK = tuple(size for size in SMALL if size.vcpus == 1)
 """Those of which every state is run in a second or two."""

@@ -14,7 +14,7 @@ from .instances import STEP, Made, Size, parts_of, run, set_up, system
 
 CLAIMS: tuple[Invariant | StepProperty, ...] = (*LEMMAS, *INVARIANTS, *STEP_PROPERTIES)
 LIMIT = 4_000_000
-"""States of one instance, at the most: those of `instances.SMALL` have fewer, whatever the switches."""
+"""States of one instance, at the most; one that has more is not exhausted, and that is said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,8 +62,10 @@ def _judged_apart(run: Run, generation: str, portfolio: Portfolio, names: Sequen
     refuted = _shortest(quick)
     left = [p for p in PROPERTY_IDS if p not in refuted and found[p].verdict is not Verdict.PROVED]
     slow = [size for size in SMALL if size not in QUICK]
+    searched = list(quick)
     if left:
-        refuted |= _shortest(run([searching(generation, size, left) for size in slow]))
+        searched += run([searching(generation, size, left) for size in slow])
+        refuted = _shortest(searched)
     kept = tuple(p for p in PROPERTY_IDS if p not in refuted)
     asked = [o for p, o in refuted.items() if not names or p in names]
     for o, near in zip(asked, run([nearing(generation, o, kept, portfolio) for o in asked]), strict=True):
@@ -73,8 +75,16 @@ def _judged_apart(run: Run, generation: str, portfolio: Portfolio, names: Sequen
         if p in refuted:
             found[p] = refuted[p]
         elif o.verdict is not Verdict.PROVED:
-            o.reason += f"; no run of the {len(SMALL)} small instances breaks it"
+            o.reason += f"; {_unbroken(p, searched)}"
     return list(found.values())
+
+
+def _unbroken(name: str, searched: Sequence[Obligation]) -> str:
+    """Say how much was run without a property being broken."""
+    found = [o for o in searched if o.property == name and o.subject != SUBJECT]
+    cut = [o.subject for o in found if o.verdict is not Verdict.PROVED]
+    said = f"no run of the {len(found)} small instances breaks it"
+    return f"{said}, as far as they were run: not every state of {'; '.join(cut)}" if cut else said
 
 
 def _shortest(searched: Sequence[Obligation]) -> dict[str, Obligation]:
