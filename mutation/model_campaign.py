@@ -110,7 +110,11 @@ def generations(subject: Subject) -> dict[str, Switches]:
 
 
 def judged(
-    subject: Subject, text: str, properties: Sequence[str] = (), which: Sequence[str] = ()
+    subject: Subject,
+    text: str,
+    properties: Sequence[str] = (),
+    which: Sequence[str] = (),
+    portfolio: Portfolio = PORTFOLIO,
 ) -> Iterator[tuple[str, Verdict]]:
     """Judge the properties of a subject whose module has another text, all or those named, the reference first.
 
@@ -123,7 +127,7 @@ def judged(
                 for transition, prop in claimed(subject, properties) if generation in (which or GENERATIONS) else ():
                     if transition.name not in once:
                         once[transition.name] = taken(transition, switches)
-                    obligation = prove((transition, prop), switches, PORTFOLIO, once[transition.name])
+                    obligation = prove((transition, prop), switches, portfolio, once[transition.name])
                     yield f"{obligation.property} of {generation}", obligation.verdict
     except MEANINGLESS as cause:
         raise MeaninglessError(f"{type(cause).__name__}: {cause}") from None

@@ -29,10 +29,12 @@ from mutation.mutant import Fate, MeaninglessError, Mutant, fate_of, sample, sco
 from mutation.python_mutants import mutants
 from proofs.model import PROPERTIES as CLAIMED
 from proofs.model import claims
+from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.verdict import Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = ROOT / "examples" / "good-vgic-init.patch"
+PORTFOLIO = Portfolio(60.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ def test_killer(name: str) -> None:
     verdicts = [
         verdict
         for changed in (text, edit.of(text))
-        for _, verdict in judged(edit.where, changed, [name], ["reference"])
+        for _, verdict in judged(edit.where, changed, [name], ["reference"], PORTFOLIO)
     ]
     assert verdicts == [Verdict.PROVED, Verdict.REFUTED]
 

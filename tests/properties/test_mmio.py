@@ -7,8 +7,10 @@ import pytest
 from mutation.exchange import text_of
 from mutation.model_campaign import GICD, ICFGR, LOAD, MMIO, Subject, judged
 from properties.mmio import MMIO as PROPERTIES
+from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.verdict import Verdict
 
+PORTFOLIO = Portfolio(60.0)
 LANES, BANKED, SET_CLEAR, ONE_IRQ, FIXED, TARGET, FILTER, NOTICED = (p.id for p in PROPERTIES)
 
 FAULTS: dict[tuple[Subject, str, str], set[str]] = {
@@ -38,5 +40,5 @@ def test_fault(where: Subject, old: str, new: str) -> None:
     text = text_of(where.module)
     assert text.count(old) == 1
     noticed = FAULTS[where, old, new]
-    found = judged(where, text.replace(old, new), sorted(noticed), ["reference"])
+    found = judged(where, text.replace(old, new), sorted(noticed), ["reference"], PORTFOLIO)
     assert {name for name, verdict in found if verdict is Verdict.REFUTED} == {f"{p} of reference" for p in noticed}
