@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -256,8 +257,6 @@ def test_the_parents_end_leaves_no_orphans(how: signal.Signals) -> None:
     assert all(gone(pid) for pid in pids)
 
 
-def test_small_tasks_are_cheap() -> None:
-    """Two hundred tasks that do nothing take less than 20 ms each."""
-    start = time.monotonic()
-    assert run_all([lambda: 1] * 200, 2, 10, lambda number, reason: 0) == [1] * 200
-    assert time.monotonic() - start < 4
+def test_many_small_tasks() -> None:
+    """Two hundred tasks answer each for itself, in their order, though few run at a time."""
+    assert run_all([partial(int, n) for n in range(200)], 2, 10, lambda number, reason: -1) == list(range(200))
