@@ -114,6 +114,9 @@ KILLERS: dict[str, Planted] = {
     ),
     "edge-once": Planted("model.vm", PENDING, "return or_(vm.irq_state[key], vm.irq_line[key])", "flush_irq", EDGE),
     "overflow-sets-uie": Planted("model.queueing", "uie=overflow)", "uie=False)", "flush_end", TWO),
+    "ack-eoi-cycle": Planted(
+        "model.queueing", "ite(active, LRState.PENDING_ACTIVE,", "ite(active, LRState.PENDING,", "flush_irq", SGIS
+    ),
 }
 """For each property and lemma of the machine a fault that breaks it."""
 AGAIN = "and_(not_(s.shadow.lr_map[key] == LR_EMPTY), old.cpuid == source)"

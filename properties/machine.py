@@ -487,6 +487,19 @@ def _overflow(old: Machine, new: Machine, domain: Domain, switches: Switches, vc
     ]
 
 
+def _cycle(old: Machine, new: Machine, domain: Domain, switches: Switches, vcpu: Key, lr: Key) -> Sequence[Part]:
+    (v,), (l,) = vcpu, lr
+    then, now = current_lr(old, v, l), current_lr(new, v, l)
+    was, becomes = bit(then.state, 1), bit(now.state, 1)
+    there, guest = lt(l, old.nr_lr), in_phase(old, v, Phase.GUEST)
+    return [
+        Part("what becomes active was pending, and the guest acknowledged it", and_(there, not_(was), becomes),
+             and_(guest, then.state == LRState.PENDING, now.state == LRState.ACTIVE)),
+        Part("what stops being active was ended by the guest, and stays pending", and_(there, was, not_(becomes)),
+             and_(guest, iff(is_pending(now), is_pending(then)))),
+    ]  # fmt: skip
+
+
 LEMMAS: tuple[Invariant, ...] = (
     Invariant("sizes", "there are 1 to 64 list registers and 1 to 8 vCPUs", (), _sizes, "IHI 0048B GICH_VTR", "never"),
     Invariant("threads", "threads, CPUs and the lock agree on who runs where", ("vcpu",), _threads,
@@ -571,5 +584,7 @@ STEP_PROPERTIES: tuple[StepProperty, ...] = (
                  "vgic_queue_irq", "never", "PPI queued from a stale pending bit, November 2012"),
     StepProperty("overflow-sets-uie", "the flush leaves UIE set exactly if something that waits did not fit",
                  ("vcpu", "irq"), _overflow, "IHI 0048B GICH_HCR.UIE", "never", "none known", "flush_end"),
+    StepProperty("ack-eoi-cycle", "a list register becomes active by acknowledge and stops being so by EOI, not otherwise",
+                 ("vcpu", "lr"), _cycle, "IHI 0048B GICV_IAR, GICV_EOIR", "never", "none known", "acknowledge"),
 )  # fmt: skip
 """Properties of every step from a reachable state."""
