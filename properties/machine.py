@@ -584,7 +584,7 @@ STEP_PROPERTIES: tuple[StepProperty, ...] = (
                  "vgic_queue_irq", "never", "PPI queued from a stale pending bit, November 2012"),
     StepProperty("overflow-sets-uie", "the flush leaves UIE set exactly if something that waits did not fit",
                  ("vcpu", "irq"), _overflow, "IHI 0048B GICH_HCR.UIE", "never", "none known", "flush_end"),
-    StepProperty("ack-eoi-cycle", "a list register becomes active by acknowledge and stops being so by EOI, not otherwise",
+    StepProperty("ack-eoi-cycle", "a list register becomes active by acknowledge, and ceases to be by EOI",
                  ("vcpu", "lr"), _cycle, "IHI 0048B GICV_IAR, GICV_EOIR", "never", "none known", "acknowledge"),
 )  # fmt: skip
 """Properties of every step from a reachable state."""

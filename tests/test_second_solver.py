@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,9 +113,10 @@ def test_model_third(name: str, generation: str) -> None:
 @bitwuzla
 @pytest.mark.slow
 def test_review() -> None:
-    """Bitwuzla confirms every proof and every refutation in the review of an example patch, for each size."""
+    """Bitwuzla confirms every proof and every refutation in the review of an example patch, for the smallest size."""
     patch = read_patch(GOOD.read_bytes(), GOOD.name)
-    found = review(patch, october_2012(), Runner(Portfolio(TIMEOUT, keep=True)))
+    kernel = october_2012()
+    found = review(patch, replace(kernel, sizes=kernel.sizes[:1]), Runner(Portfolio(TIMEOUT, keep=True)))
     asked = [o for o in found.obligations if o.verdict in (Verdict.PROVED, Verdict.REFUTED) and o.queries]
     assert asked
     for obligation in asked:
