@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from itertools import combinations
 from typing import cast
@@ -31,11 +31,10 @@ def by_size(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
         yield from combinations(names, size)
 
 
-def reads(run: Callable[[Switches], object], switches: Switches) -> dict[str, bool]:
-    """Return the switches that a computation reads, with their values."""
-    watched = _Watched(switches)
-    run(cast(Switches, watched))
-    return watched.read
+def watched(switches: Switches) -> tuple[Switches, dict[str, bool]]:
+    """Return the same switches, and which of them are read, with their values, as far as they are by then."""
+    seen = _Watched(switches)
+    return cast(Switches, seen), seen.read
 
 
 class _Watched:

@@ -287,5 +287,6 @@ SMALL: tuple[Size, ...] = (
     Size("an SGI of two vCPUs", 2, 2, 1, ((1, 0), (1, 1)), (), (send(1, 0),), True),
 )
 """The instances in which a run is looked for."""
+INSTANCE = {size.name: size for size in SMALL}
 QUICK = tuple(size for size in SMALL if size.vcpus == 1)
 """Those of which every state is run in a second or two."""

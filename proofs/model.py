@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache, partial
 from typing import Any, get_type_hints
 
@@ -41,7 +41,7 @@ from vgicheck.engine.tasks import Task
 from vgicheck.engine.values import all_of, and_, field_of, fresh, is_symbolic, le, lt, not_, or_, same
 from vgicheck.engine.verdict import Assumption, Change, Nearest, Obligation, Run, Value, Verdict
 
-from .changes import by_size, changed, free, reads
+from .changes import by_size, changed, free, watched
 
 METHOD = "model's transition, goal at arbitrary indices"
 NR_IRQS = 1024
@@ -237,33 +237,34 @@ def prove(
         cached=finding.cached,
     )
     if finding.verdict is Verdict.REFUTED:
-        _replay(obligation, finding.model, step, prop, old, at)
-        if obligation.run is not None:
-            obligation.run = replace(obligation.run, start=transition.start)
+        _replay(obligation, finding.model, step, prop, old, at, transition.start)
     return obligation
 
 
 def _nearest(claim: tuple[Transition, Property], switches: Switches, portfolio: Portfolio) -> Nearest | None:
     """Return the smallest change of the switches that a transition reads with which its property is proved."""
-    read = reads(partial(taken, claim[0]), switches)
-    for names in by_size(free(switches, read)):
+    seen, read = watched(switches)
+    taken(claim[0], seen)
+    for names in filter(None, by_size(free(switches, read))):
         if prove(claim, changed(switches, names), portfolio).verdict is Verdict.PROVED:
             return Nearest(names, Verdict.PROVED)
     return None
 
 
-def _replay(obligation: Obligation, model: Any, step: Callable[[Any], Any], prop: Property, old: Any, at: At) -> None:
+def _replay(
+    obligation: Obligation, model: Any, step: Callable[[Any], Any], prop: Property, old: Any, at: At, start: str
+) -> None:
     """Run the transition on plain numbers; a counterexample that does not fail there is no refutation."""
-    start, where = plain(old, model), plain(at, model)
+    first, where = plain(old, model), plain(at, model)
     if prop.repeated:
-        start = step(start)
-    end = step(start)
-    failing = [p for p in prop.formula(start, end, where) if p.premise is True and p.conclusion is False]
+        first = step(first)
+    end = step(first)
+    failing = [p for p in prop.formula(first, end, where) if p.premise is True and p.conclusion is False]
     if not failing:
         obligation.verdict = Verdict.UNKNOWN
         obligation.reason = "the solver's counterexample does not fail in plain Python"
         return
-    before, after = dict(_cells(start, where)), dict(_cells(end, where))
+    before, after = dict(_cells(first, where)), dict(_cells(end, where))
     obligation.reason = failing[0].sentence
     obligation.run = Run(
         violated=failing[0].sentence,
@@ -278,6 +279,7 @@ def _replay(obligation: Obligation, model: Any, step: Callable[[Any], Any], prop
         path=(),
         returned=True,
         replayed=("python",),
+        start=start,
     )
 
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from model.generation import Switches
+from vgicheck.engine.verdict import Nearest, Verdict
 
-from .changes import by_size, changed, free, reads
+from .changes import by_size, changed, free, watched
 from .instances import QUICK, SMALL
 from .runs import Broken, failing, search
 
@@ -23,22 +24,16 @@ Proves = Callable[[Switches], bool]
 """Says whether the induction proves the property of a candidate."""
 
 
-@dataclass(frozen=True, slots=True)
-class Near:
-    """The smallest change with which no small instance breaks a property, and whether it is proved with it."""
-
-    names: tuple[str, ...]
-    proved: bool
-
-
-def nearest(broken: Broken, kept: Sequence[str], switches: Switches, proved: Proves) -> Near | None:
+def nearest(broken: Broken, kept: Sequence[str], switches: Switches, proves: Proves) -> Nearest | None:
     """Return the smallest change with which a property holds in the small instances, None where none was found.
 
     `broken` is a run that breaks it without a change, `kept` what a change must not break: that the generation was
     not seen to break.
     """
     names = _smallest(broken, kept, switches)
-    return None if names is None else Near(names, proved(changed(switches, names)))
+    if names is None:
+        return None
+    return Nearest(names, Verdict.PROVED if proves(changed(switches, names)) else Verdict.UNKNOWN)
 
 
 def _smallest(broken: Broken, kept: Sequence[str], switches: Switches) -> tuple[str, ...] | None:
@@ -79,13 +74,10 @@ class Seen:
         for read, breaks in self.known:
             if all(getattr(candidate, name) is value for name, value in read.items()):
                 return breaks
-        outcome: list[bool] = []
-
-        def replayed(watched: Switches) -> None:
-            outcome.append(failing(self.run.property, self.run.size, watched, self.run.made) is not None)
-
-        self.known.append((reads(replayed, candidate), outcome[0]))
-        return outcome[0]
+        switches, read = watched(candidate)
+        breaks = failing(self.run.property, self.run.size, switches, self.run.made) is not None
+        self.known.append((read, breaks))
+        return breaks
 
 
 def _shown(broken: Broken, kept: Sequence[str], candidate: Switches) -> list[Broken]:

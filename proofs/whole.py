@@ -17,10 +17,10 @@ from properties.machine import INVARIANTS, LEMMAS, STEP_PROPERTIES, Invariant, S
 from vgicheck.engine.portfolio import Inquiry, Portfolio
 from vgicheck.engine.solve import ask
 from vgicheck.engine.tasks import Task
-from vgicheck.engine.verdict import Nearest, Obligation, Verdict
+from vgicheck.engine.verdict import Obligation, Verdict
 from vgicheck.engine.verdict import Run as Shown
 
-from .instances import QUICK, SMALL, Size
+from .instances import INSTANCE, QUICK, SMALL, STEP, Size
 from .machine import ALWAYS, FOLLOWING, INDUCTIVE, POSSIBLE, START, WITNESS, Goal, Induction
 from .nearest import nearest
 from .runs import Broken, search
@@ -33,8 +33,10 @@ CLAIMS: tuple[Invariant | StepProperty, ...] = (*INVARIANTS, *STEP_PROPERTIES)
 LEMMA_IDS = tuple(i.id for i in LEMMAS)
 PROPERTY_IDS = tuple(dict.fromkeys(c.id for c in CLAIMS))
 IDS = (*LEMMA_IDS, *PROPERTY_IDS)
-STAGES = (START, ALWAYS, WITNESS, *(step.name for step in STEPS))
-STEP_OF = {step.name: step for step in STEPS}
+INDUCTION = (START, ALWAYS, *(step.name for step in STEPS))
+"""The stages at which something may not be kept."""
+STAGES = (*INDUCTION, WITNESS)
+"""All that is asked."""
 
 
 # A generation -----------------------------------------------------------------------------------
@@ -69,8 +71,7 @@ def _judged_apart(run: Run, generation: str, portfolio: Portfolio, names: Sequen
     kept = tuple(p for p in PROPERTY_IDS if p not in refuted)
     asked = [o for p, o in refuted.items() if not names or p in names]
     for o, near in zip(asked, run([nearing(generation, o, kept, portfolio) for o in asked]), strict=True):
-        if near.verdict is not Verdict.NOT_RUN:
-            o.nearest = Nearest(tuple(near.reason.split()), near.verdict)
+        o.nearest = near.nearest
     for p, o in found.items():
         if p in refuted:
             found[p] = refuted[p]
@@ -162,9 +163,12 @@ def _proved(name: str, switches: Switches, timeout: float) -> bool:
     if any(i.id == name and believed.lost_of(i) for i in INDUCTIVE):
         return False
     induction = Induction(switches, believed)
-    asked = (goal for stage in STAGES for goal in goals(induction, stage))
+    asked = (goal for stage in INDUCTION for goal in goals(induction, stage))
     left = (goal.assertions for goal in asked if goal.claim.id == name and goal.claim not in INDUCTIVE)
-    return all(ask(assertions, timeout).result == "unsat" for assertions in left if assertions)
+    if not all(ask(assertions, timeout).result == "unsat" for assertions in left if assertions):
+        return False
+    premises = (goal.premises for goal in induction.witnesses() if goal.claim.id == name)
+    return any(ask(premise, timeout).result == "sat" for premise in premises if premise)
 
 
 def nearing(generation: str, o: Obligation, kept: Sequence[str], portfolio: Portfolio) -> Task:
@@ -172,15 +176,11 @@ def nearing(generation: str, o: Obligation, kept: Sequence[str], portfolio: Port
 
     def run() -> Iterator[Obligation]:
         assert o.run is not None
-        size = next(size for size in SMALL if size.name == o.run.instance)
+        size = INSTANCE[o.run.instance]
         made = tuple((t.step, t.arguments) for t in o.run.turns)
         broken = Broken(o.property, o.run.violated, size, made, o.run.prologue)
         near = nearest(broken, kept, GENERATIONS[generation], lambda s: _proved(o.property, s, portfolio.timeout))
-        found = Obligation(o.property, "nearest", Verdict.NOT_RUN)
-        if near is not None:
-            found.verdict = Verdict.PROVED if near.proved else Verdict.UNKNOWN
-            found.reason = " ".join(near.names)
-        yield found
+        yield Obligation(o.property, "nearest", Verdict.NOT_RUN if near is None else near.verdict, nearest=near)
 
     return Task(("nearest", generation, o.property, *kept), ((o.property, "nearest"),), run)
 
@@ -202,12 +202,10 @@ def claimed(stage: str) -> tuple[str, ...]:
 
 
 def goals(induction: Induction, stage: str) -> Iterator[Goal]:
-    """Yield the goals of a stage."""
+    """Yield the goals of a stage of the induction."""
     if stage == START:
         return induction.start()
-    if stage == WITNESS:
-        return induction.witnesses()
-    return induction.always() if stage == ALWAYS else induction.step(STEP_OF[stage])
+    return induction.always() if stage == ALWAYS else induction.step(STEP[stage])
 
 
 def judged(stage: str, switches: Switches, believed: Believed, portfolio: Portfolio) -> Iterator[Obligation]:
@@ -274,28 +272,25 @@ def merged(partial_results: Sequence[Obligation]) -> list[Obligation]:
     A claim is proved if every stage keeps it, and every other claim that was assumed; otherwise it is unknown, since
     what an induction fails at need not be reachable.
     """
+    witnessed = {o.property: o for o in partial_results if o.subject == WITNESS}
+    asked = [o for o in partial_results if o.subject != WITNESS]
     by_claim: dict[str, list[Obligation]] = {}
-    for o in partial_results:
+    for o in asked:
         by_claim.setdefault(o.property, []).append(o)
-    unmet = {o.property: o for o in partial_results if o.subject == WITNESS and o.verdict is not Verdict.PROVED}
     idle = [o.subject for o in by_claim.pop(POSSIBLE.id) if o.verdict is Verdict.VACUOUS]
     assumed = {i.id for i in INDUCTIVE}
-    lost = [
-        o for o in partial_results if o.property in assumed and o.subject != WITNESS and o.verdict is not Verdict.PROVED
-    ]
+    lost = [o for o in asked if o.property in assumed and o.verdict is not Verdict.PROVED]
     method = f"induction over {len(STEPS) - len(idle)} steps"
     if idle:
         method += f"; never taken: {', '.join(idle)}"
-    wholes = [_whole(name, found, method, lost) for name, found in by_claim.items()]
-    for o in wholes:
-        if o.verdict is Verdict.PROVED and o.property in unmet:
-            o.verdict = unmet[o.property].verdict
-            o.reason = f"its premise: {unmet[o.property].reason}"
-    return wholes
+    return [_whole(name, found, witnessed[name], method, lost) for name, found in by_claim.items()]
 
 
-def _whole(name: str, found: Sequence[Obligation], method: str, lost: Sequence[Obligation]) -> Obligation:
-    queries = tuple(q for o in found for q in o.queries)
+def _whole(
+    name: str, found: Sequence[Obligation], witness: Obligation, method: str, lost: Sequence[Obligation]
+) -> Obligation:
+    rests_on = (*found, witness)
+    queries = tuple(q for o in rests_on for q in o.queries)
     whole = Obligation(
         name,
         SUBJECT,
@@ -303,14 +298,15 @@ def _whole(name: str, found: Sequence[Obligation], method: str, lost: Sequence[O
         method=method,
         bounds=BOUNDS,
         solvers=tuple(dict.fromkeys(s for q in queries for s in q.solvers)),
-        seconds=sum(o.seconds for o in found),
+        seconds=sum(o.seconds for o in rests_on),
         queries=queries,
         cached=bool(queries) and all(q.cached for q in queries),
     )
-    own = [o for o in found if o.verdict is not Verdict.PROVED and o.subject != WITNESS]
-    for o in own or lost:
-        whole.verdict = Verdict.UNKNOWN
-        what = "" if o in own else f"it rests on {o.property}: "
-        whole.reason = f"{what}not kept by {o.subject}: {o.reason}"
-        break
+    own = [o for o in found if o.verdict is not Verdict.PROVED]
+    if own or lost:
+        first = (own or lost)[0]
+        what = "" if own else f"it rests on {first.property}: "
+        whole.verdict, whole.reason = Verdict.UNKNOWN, f"{what}not kept by {first.subject}: {first.reason}"
+    elif witness.verdict is not Verdict.PROVED:
+        whole.verdict, whole.reason = witness.verdict, f"its premise: {witness.reason}"
     return whole

@@ -12,7 +12,7 @@ import pytest
 from model.generation import GENERATIONS, OCTOBER_2012, REFERENCE
 from model.steps import STEPS
 from proofs import machine, whole
-from proofs.instances import QUICK, set_up
+from proofs.instances import INSTANCE, QUICK, set_up
 from proofs.machine import ALWAYS, INDUCTIVE, POSSIBLE, START, WITNESS
 from proofs.runs import failing
 from proofs.weaken import ALL, Believed
@@ -119,6 +119,27 @@ def test_questions_are_summed():
 def said(task: Task) -> Iterator[Obligation]:
     """Say of a task what it would if everything were kept."""
     return (Obligation(name, subject, Verdict.PROVED) for name, subject in task.promised)
+
+
+def test_a_killed_search_for_switches_names_none(monkeypatch: pytest.MonkeyPatch):
+    """Where the search for the nearest switches dies, what is refuted has none beside it: its reason is no switch."""
+    size = INSTANCE["a level interrupt, one vCPU"]
+
+    def run(planned: Sequence[Task]) -> list[Obligation]:
+        if planned and planned[0].key[0] == "nearest":
+            planned = [replace(t, run=lambda: os._exit(3)) for t in planned]
+            return [o for found in Runner(PORTFOLIO).run(planned, 30.0) for o in found]
+        return [o for t in planned for o in (t.run() if t.key[0] == "search" else unkept(t))]
+
+    monkeypatch.setattr(whole, "QUICK", (size,))
+    monkeypatch.setattr(whole, "SMALL", (size,))
+    (o,) = obligations(run, "v3.9", PORTFOLIO, ("kick-not-lost",))
+    assert o.verdict is Verdict.REFUTED and o.nearest is None
+
+
+def unkept(task: Task) -> Iterator[Obligation]:
+    """Say of a task what it would if nothing were kept."""
+    return (Obligation(name, subject, Verdict.UNKNOWN) for name, subject in task.promised)
 
 
 @pytest.mark.parametrize("killed", [START, ALWAYS, "sync_lr"])
