@@ -21,11 +21,11 @@ import z3
 
 from model.generation import GENERATIONS, REFERENCE, Switches
 from model.machine import Machine
-from proofs.instances import QUICK, Size, system
+from proofs.instances import INSTANCE, QUICK, Size, system
 from proofs.machine import OLD, POSSIBLE, Goal, Induction, indices
 from proofs.runs import CLAIMS, search
 from proofs.weaken import ALL, Believed, fixpoint
-from proofs.whole import IDS, STAGES, goals
+from proofs.whole import IDS, INDUCTION, MET, goals
 from properties.machine import Invariant, StepProperty
 from vgicheck.engine.solve import ask
 from vgicheck.engine.values import fresh
@@ -35,7 +35,7 @@ from vgicheck.engine.workers import run_all
 from .exchange import exchanged, functions_of, text_of
 from .machine_faults import PLANTED
 from .model_campaign import MEANINGLESS
-from .mutant import Fate, MeaninglessError, Mutant, Outcome, fate_of
+from .mutant import Fate, MeaninglessError, Mutant, Outcome, fate_of, sample
 from .python_mutants import mutants
 
 TIMEOUT = 10.0
@@ -120,7 +120,7 @@ class Baseline:
 def baseline(names: Sequence[str] = tuple(JUDGED)) -> Baseline:
     """Judge the machine as it is, of those choices of `JUDGED` that are named."""
     believed = {g: ALL if g == "reference" else fixpoint(JUDGED[g], TIMEOUT) for g in names}
-    stages = {(g, stage): _stage(g, believed[g], stage) for g in names for stage in STAGES}
+    stages = {(g, stage): _stage(g, believed[g], stage) for g in names for stage in INDUCTION}
     small = {(g, size.name): _small(g, size) for g in names if g in RUN_OF for size in RUN}
     return Baseline(believed, stages, small, tuple(_used_by(claim) for claim in CLAIMS))
 
@@ -133,7 +133,7 @@ def built(generation: str, believed: Believed, stage: str) -> list[tuple[Goal, S
 def verdict(goal: Goal, terms: Sequence[Any]) -> Verdict:
     """Answer one question of the induction; a goal that a step does not keep counts as refuted here."""
     if goal.claim is POSSIBLE:
-        return {"sat": Verdict.PROVED, "unsat": Verdict.VACUOUS}.get(ask(terms, TIMEOUT).result, Verdict.UNKNOWN)
+        return MET.get(ask(terms, TIMEOUT).result, Verdict.UNKNOWN)
     if not terms:
         return Verdict.PROVED
     return {"unsat": Verdict.PROVED, "sat": Verdict.REFUTED}.get(ask(terms, TIMEOUT).result, Verdict.UNKNOWN)
@@ -234,14 +234,8 @@ def trials(known: Baseline, faults: Sequence[Fault], function: str) -> list[Faul
     for fault in faults:
         if function in known.uses[fault.claim]:
             per_sentence.setdefault((fault.claim, fault.sentence), []).append(fault)
-    rounds = zip_longest(*(_spread(some) for some in per_sentence.values()))
+    rounds = zip_longest(*(sample(some, FAULTS_EACH) for some in per_sentence.values()))
     return [fault for chosen in rounds for fault in chosen if fault is not None][:FAULTS_MOST]
-
-
-def _spread(faults: Sequence[Fault]) -> list[Fault]:
-    """Choose faults at places far from each other."""
-    count = min(FAULTS_EACH, len(faults))
-    return [faults[n * len(faults) // count] for n in range(count)]
 
 
 # Mutants -----------------------------------------------------------------------------------------
@@ -260,8 +254,7 @@ def judged(known: Baseline, module: str, mutant: Mutant, faults: Sequence[Fault]
                 if (module, mutant.function) in then.functions:
                     yield from _induced(generation, known.believed[generation], stage, then)
             for (generation, name), before in known.small.items():
-                size = next(size for size in RUN if size.name == name)
-                yield from _run(generation, size, before)
+                yield from _run(generation, INSTANCE[name], before)
     except MEANINGLESS as cause:
         raise MeaninglessError(f"{type(cause).__name__}: {cause}") from None
 

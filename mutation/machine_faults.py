@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from model.generation import REFERENCE, Switches
-from proofs.instances import SELF, SMALL, Size
+from proofs.instances import INSTANCE, SELF, Size
 from proofs.runs import search
 
 from .exchange import exchanged, text_of
 
-SIZES = {size.name: size for size in SMALL}
 LEVEL, EDGE = "a level interrupt, one vCPU", "an edge, one vCPU"
 TWO, MOVES, ANEW = (
     "two level interrupts, one list register",
@@ -56,7 +55,7 @@ class Planted:
     @property
     def size(self) -> Size:
         """The instance."""
-        return SIZES[self.instance] if isinstance(self.instance, str) else self.instance
+        return INSTANCE[self.instance] if isinstance(self.instance, str) else self.instance
 
 
 THREAD = "holder=concat((0, 1), (vcpu, 3)))\n\n\ndef unlock"

@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from vgicheck.engine.verdict import Verdict
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +128,8 @@ def numbered(mutants: Iterable[Mutant]) -> Iterator[Mutant]:
         yield m if count == 1 else Mutant(m.function, m.line, f"{m.what} ({count})", m.source)
 
 
-def sample(mutants: Sequence[Mutant], count: int) -> list[Mutant]:
-    """Choose `count` mutants spread evenly over a list, the same ones every time."""
-    if count >= len(mutants):
-        return list(mutants)
-    return [mutants[i * len(mutants) // count] for i in range(count)]
+def sample(listed: Sequence[T], count: int) -> list[T]:
+    """Choose `count` mutants or faults spread evenly over a list, the same ones every time."""
+    if count >= len(listed):
+        return list(listed)
+    return [listed[i * len(listed) // count] for i in range(count)]

@@ -8,7 +8,7 @@ import pytest
 
 from model.generation import GENERATIONS
 from mutation.equivalents import EQUIVALENT, HOLES
-from proofs.instances import SMALL
+from proofs.instances import INSTANCE
 from proofs.obligations import SWITCHES
 from proofs.runs import search
 
@@ -80,6 +80,5 @@ def test_broken_generations_are_told():
 def test_broken_generation(generation: str, instance: str):
     """The shortest run of an instance that breaks a property is as long as the note says."""
     told = {prop: int(steps) for g, prop, i, steps in BROKEN if (g, i) == (generation, instance)}
-    size = next(size for size in SMALL if size.name == instance)
-    found = search(size, GENERATIONS[generation], list(told)).broken
+    found = search(INSTANCE[instance], GENERATIONS[generation], list(told)).broken
     assert {name: len(b.made) - b.prologue for name, b in found.items()} == told

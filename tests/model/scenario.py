@@ -9,11 +9,8 @@ from typing import Any
 from model.generation import REFERENCE, Switches
 from model.initial import initial
 from model.machine import Exit, Machine
-from model.steps import STEPS
-from proofs.instances import Made, Size, Store, keys, set_up
+from proofs.instances import STEP, Made, Size, Store, keys, set_up
 from vgicheck.engine.maps import Map
-
-STEP = {step.name: step for step in STEPS}
 
 
 class Scenario:

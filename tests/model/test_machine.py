@@ -22,11 +22,11 @@ from model.generation import GENERATIONS, REFERENCE, Switches
 from model.gicd import CTLR, ICENABLER, ICFGR, ICPENDR, IPRIORITYR, ISENABLER, ISPENDR, SGIR
 from model.machine import Machine
 from model.steps import STEPS
-from proofs.instances import SELF, Made, Size, fails, retarget, send
+from proofs.instances import SELF, STEP, Made, Size, fails, retarget, send
 from proofs.runs import CLAIMS, failing
 from properties.machine import Invariant, StepProperty
 
-from .scenario import STEP, Scenario, tabulated
+from .scenario import Scenario, tabulated
 
 LARGE = Size(
     "three vCPUs on two CPUs",

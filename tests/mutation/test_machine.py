@@ -7,8 +7,8 @@ import pytest
 from model.generation import REFERENCE
 from model.vm import pending
 from mutation.exchange import exchanged
-from mutation.machine_faults import INTERRUPTED, KILLERS, LEVEL, PLANTED, ROOM, SGI, SGIS, SIZES, Planted
-from proofs.instances import Size
+from mutation.machine_faults import INTERRUPTED, KILLERS, LEVEL, PLANTED, ROOM, SGI, SGIS, Planted
+from proofs.instances import INSTANCE, Size
 from proofs.machine import FOLLOWING, Induction
 from proofs.runs import search
 from proofs.weaken import ALL
@@ -56,7 +56,7 @@ def test_no_run_without_a_fault(size: Size):
 
 def test_no_run_of_the_interrupted_machine():
     """The reference with its maintenance interrupt back waits for no lock that the interrupted thread holds."""
-    assert search(SIZES[LEVEL], INTERRUPTED, ["lock-irq-safe"]).broken == {}
+    assert search(INSTANCE[LEVEL], INTERRUPTED, ["lock-irq-safe"]).broken == {}
 
 
 def test_exchange_is_undone():

@@ -10,7 +10,7 @@ import pytest
 
 from model.generation import GENERATIONS, REFERENCE, V3_9, Switches
 from model.machine import Exit
-from proofs.instances import QUICK, Size, retarget, set_up
+from proofs.instances import INSTANCE, QUICK, Size, retarget, set_up
 from proofs.runs import CLAIMS, Broken, Searched, failing, possible, search
 from properties.machine import LEMMAS
 
@@ -18,7 +18,6 @@ from ..model.scenario import Scenario
 
 IDS = tuple(dict.fromkeys(c.id for c in CLAIMS))
 LEMMA_IDS = {i.id for i in LEMMAS}
-NAMED = {size.name: size for size in QUICK}
 ONE = "a level interrupt, one vCPU"
 PRIVATE = "a private edge, one vCPU"
 MOVING = "a level interrupt, a vCPU that moves"
@@ -28,10 +27,10 @@ SET_ANEW = "an interrupt that the guest sets anew"
 @cache
 def searched(generation: str, instance: str) -> Searched:
     """Return what all states of an instance show of all claims."""
-    return search(NAMED[instance], GENERATIONS[generation], IDS)
+    return search(INSTANCE[instance], GENERATIONS[generation], IDS)
 
 
-@pytest.mark.parametrize("instance", NAMED)
+@pytest.mark.parametrize("instance", [size.name for size in QUICK])
 def test_reference(instance: str):
     """Every state of every quick instance of the reference, and every step from it, keeps all properties and lemmas."""
     found = searched("reference", instance)
@@ -81,7 +80,7 @@ def in_order(wanted: Sequence[str], names: Sequence[str]) -> bool:
 @pytest.mark.parametrize(("generation", "instance"), sorted({(g, i) for g, _, i, _ in BUGS.values()}))
 def test_runs_are_shortest_and_replay(generation: str, instance: str):
     """Each run starts like the instance, breaks its property in plain Python, and no shorter part of it does."""
-    size, switches = NAMED[instance], GENERATIONS[generation]
+    size, switches = INSTANCE[instance], GENERATIONS[generation]
     found = searched(generation, instance)
     assert found.exploration.exhaustive and found.broken
     for name, broken in found.broken.items():
@@ -163,7 +162,7 @@ def test_edge_that_moves(marks: bool, twice: bool):
 
 def test_possible_steps():
     """Where an instance starts the thread can flush, and a device can raise a line; nothing else happens."""
-    size = NAMED[ONE]
+    size = INSTANCE[ONE]
     run = Scenario(size)
     assert set(possible(size, run.state, REFERENCE)) == {("flush_begin", (0,)), ("inject", (0, 34, True)),
                                                          ("vcpu_put", (0,))}  # fmt: skip
@@ -171,13 +170,13 @@ def test_possible_steps():
 
 def test_run_that_cannot_be_made():
     """A run with a step that is not possible breaks nothing."""
-    size = NAMED[ONE]
+    size = INSTANCE[ONE]
     assert failing("level-not-lost", size, REFERENCE, [*set_up(size), ("enter", (0,))]) is None
 
 
 def test_limit_is_told():
     """A search that ends at its limit of states is not exhaustive, and says why."""
-    found = search(NAMED[ONE], REFERENCE, IDS, limit=50)
+    found = search(INSTANCE[ONE], REFERENCE, IDS, limit=50)
     assert not found.exploration.exhaustive and "50" in found.exploration.ended
     assert found.broken == {}
 

@@ -7,11 +7,10 @@ from dataclasses import replace
 import pytest
 
 from model.generation import REFERENCE, Switches
-from proofs.instances import SMALL, Size
+from proofs.instances import INSTANCE, Size
 from proofs.runs import search
 from proofs.whole import PROPERTY_IDS
 
-INSTANCE = {size.name: size for size in SMALL}
 LIMIT = 400_000
 """States of an instance, at the most: each run here is found within fewer."""
 

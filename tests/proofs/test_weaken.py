@@ -11,9 +11,9 @@ import pytest
 
 from model.generation import GENERATIONS, REFERENCE
 from model.machine import Machine
-from model.steps import STEPS, Step
+from model.steps import Step
 from proofs import weaken
-from proofs.instances import QUICK, parts_of, run
+from proofs.instances import QUICK, STEP, parts_of, run
 from proofs.machine import INDUCTIVE
 from proofs.runs import Searched, search
 from proofs.weaken import ALL, Believed, fixpoint
@@ -21,7 +21,6 @@ from properties.property import Part
 
 OLD = "2012-11"
 IDS = tuple(dict.fromkeys(i.id for i in INDUCTIVE))
-STEP = {step.name: step for step in STEPS}
 LOCK = "a vCPU holds the lock in the flush and the sync only"
 
 
