@@ -24,7 +24,7 @@ from properties.property import At, Part, Property
 from properties.vmcr import VMCR
 from vgicheck.engine.maps import Map, MapOf
 from vgicheck.engine.solve import ask
-from vgicheck.engine.values import Width, and_, fresh, is_symbolic, not_, same
+from vgicheck.engine.values import Width, alike, and_, fresh, is_symbolic, not_, same
 
 HARDWARE = (*hardware.HARDWARE, *VMCR, *CPU_INTERFACE)
 BY_ID = {p.id: p for p in HARDWARE}
@@ -195,11 +195,6 @@ def claims(property_: Property) -> tuple[Any, At, Any, tuple[Part, ...]]:
 
 
 claimed = cache(claims)
-
-
-def alike(a: bool, b: bool) -> bool:
-    """Say whether two truth values are the same value or the same term."""
-    return a.eq(b) if is_symbolic(a) and is_symbolic(b) else a is b
 
 
 def solved(*constraints: Any) -> z3.ModelRef | None:

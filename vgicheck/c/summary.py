@@ -20,6 +20,7 @@ import z3
 
 from ..engine import maps
 from ..engine.guards import FALSE, TRUE, Guards, TooLarge
+from ..engine.values import alike
 from .activation import Activation
 from .domain import (
     NULL,
@@ -634,13 +635,7 @@ class Evaluator:
 def _comparable(a: Search, b: Search) -> bool:
     plain = (a.prefix, a.offset, a.word, a.start, a.type, a.wanted) == (
         b.prefix, b.offset, b.word, b.start, b.type, b.wanted)  # fmt: skip
-    return plain and _alike(a.size, b.size)
-
-
-def _alike(a: Any, b: Any) -> bool:
-    if isinstance(a, z3.ExprRef) and isinstance(b, z3.ExprRef):
-        return a.eq(b)  # type: ignore[no-any-return]
-    return type(a) is type(b) and bool(a == b)
+    return plain and alike(a.size, b.size)
 
 
 def _kept(operand: Expr, kind: CType) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import z3
 
 from .maps import Key, label_of
-from .values import and_, is_symbolic, ite, lt, not_, or_, same
+from .values import alike, and_, is_symbolic, ite, lt, not_, or_, same
 
 Holds = Callable[[Key], bool]
 
@@ -138,7 +138,7 @@ class Unbounded:
         if known is None:
             found, witness = self._fresh(f"{self.name}!{form}!{site}", kind, given)
             known = self._ties[label] = _Tie(found, witness, kind, holds, ordered, given)
-        elif kind != known.kind or not _alike(holds(known.witness), known.holds(known.witness)):
+        elif kind != known.kind or not alike(holds(known.witness), known.holds(known.witness)):
             raise ValueError(f"{self.name}: {site} was asked before, and meant something else")
         return known
 
@@ -153,11 +153,6 @@ class Unbounded:
 
         witness = tuple(made(f".{n}", z3.BitVecSort(w)) for n, w in enumerate(self.widths[kind]))
         return made("", z3.BoolSort()), witness
-
-
-def _alike(a: Any, b: Any) -> bool:
-    """Say whether two truth values are written the same."""
-    return bool(a.eq(b)) if is_symbolic(a) and is_symbolic(b) else a is b
 
 
 def _below(a: Key, b: Key) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import z3
 
 from . import values
-from .values import Width, and_, is_symbolic, le, not_, same, widened
+from .values import Width, alike, and_, is_symbolic, le, not_, same, widened
 
 T = TypeVar("T")
 Key = tuple[int, ...]
@@ -133,7 +133,7 @@ class Map(Generic[T]):
     def _under(self, guard: bool, key: Key, value: T) -> Map[T]:
         """Return the map with a plain cell written where a guard holds, kept with its neighbours under that guard."""
         top = self._top
-        if isinstance(top, _Cells) and (top.guard is guard or _alike(top.guard, guard)) and guard is not True:
+        if isinstance(top, _Cells) and (top.guard is guard or alike(top.guard, guard)) and guard is not True:
             return self._on(_Cells({**top.cells, key: value}, top.below, guard))
         return self._on(_Cells({key: value}, top, guard))
 
@@ -294,20 +294,12 @@ def _run_key(cells: Mapping[Key, Any]) -> Callable[[Key], object]:
         nonlocal run, previous
         if previous is not None:
             follows = key[:-1] == previous[:-1] and key[-1] == previous[-1] + 1
-            if not follows or not _alike(cells[key], cells[previous]):
+            if not follows or not alike(cells[key], cells[previous]):
                 run += 1
         previous = key
         return run
 
     return number
-
-
-def _alike(a: object, b: object) -> bool:
-    if a is b:
-        return True
-    if is_symbolic(a) or is_symbolic(b):
-        return is_symbolic(a) and is_symbolic(b) and a.eq(b)  # type: ignore[attr-defined]
-    return type(a) is type(b) and a == b
 
 
 @dataclass(frozen=True, slots=True)

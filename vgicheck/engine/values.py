@@ -186,6 +186,13 @@ def _ite_scalar(condition: Any, a: Any, b: Any, width: int | None) -> Any:
     return z3.If(condition, *_words(a, b))
 
 
+def alike(a: object, b: object) -> bool:
+    """Say whether two values are written the same: one term, or one plain value of one type."""
+    if is_symbolic(a) or is_symbolic(b):
+        return is_symbolic(a) and is_symbolic(b) and bool(a.eq(b))  # type: ignore[attr-defined]
+    return a is b or (type(a) is type(b) and a == b)
+
+
 def same(a: Any, b: Any) -> bool:
     """Say whether two values of one shape are equal, field by field. Maps have no such answer: compare at a key."""
     if is_dataclass(a):
