@@ -144,6 +144,12 @@ def priority_kept(old: MmioState, new: MmioState, at: At) -> bool:
     return new.vm.irq_priority[key_of(at)] == old.vm.irq_priority[key_of(at)]
 
 
+def priority_stored(old: MmioState, new: MmioState, at: At) -> bool:
+    """The priority is, in its upper bits, what the access stores in its byte."""
+    stored = IPRIORITYR.byte_in(old.access.data, old, at.intid)
+    return upper_bits(new.vm.irq_priority[key_of(at)]) == upper_bits(stored)
+
+
 def target_kept(old: MmioState, new: MmioState, at: At) -> bool:
     """The target is as before, in both of its maps."""
     mapped = iff(new.vm.irq_spi_target[key_of(at)], old.vm.irq_spi_target[key_of(at)])
@@ -170,6 +176,11 @@ def irq_kept(old: MmioState, new: MmioState, at: At) -> bool:
 def in_word(s: MmioState, at: At, *rows: Row) -> bool:
     """The access begins in the word of one of the interrupt's fields."""
     return any_of(rows, lambda row: row.in_word(s, at.intid))
+
+
+def in_sgir(s: MmioState) -> bool:
+    """The access begins in the word of GICD_SGIR."""
+    return field_of(s.access.offset, 11, 2) == GICD_SGIR >> 2
 
 
 def bit_at(byte: int, index: int) -> bool:

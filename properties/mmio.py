@@ -29,6 +29,7 @@ from .gicd import (
     bit_at,
     but,
     cfg_kept,
+    in_sgir,
     in_use,
     in_word,
     irq_kept,
@@ -193,9 +194,7 @@ def _sgir_filter(old: MmioState, new: MmioState, at: At) -> Sequence[Part]:
     data = old.access.data
     target_filter, number = field_of(data, 25, 24), field_of(data, 3, 0)
     writes = and_(is_store(old), old.access.offset == GICD_SGIR, old.access.length == 4, is_sgi(at))
-    partly = and_(
-        is_store(old), field_of(old.access.offset, 11, 2) == GICD_SGIR >> 2, lt(old.access.length, 4), is_sgi(at)
-    )
+    partly = and_(is_store(old), in_sgir(old), lt(old.access.length, 4), is_sgi(at))
     exists, this = lt(at.vcpu, old.nr_cpus), sgi_number(at) == number
     oneself = at.vcpu == old.vcpu
     reached = {

@@ -11,7 +11,6 @@ from vgicheck.engine.values import and_, any_of, bit, field_of, iff, lt, not_, o
 from .gicd import (
     CPENDSGIR,
     GICD_CTLR,
-    GICD_SGIR,
     ICENABLER,
     ICFGR,
     ICPENDR,
@@ -26,6 +25,7 @@ from .gicd import (
     but,
     cfg_kept,
     enabled_kept,
+    in_sgir,
     in_use,
     in_word,
     is_load,
@@ -36,13 +36,13 @@ from .gicd import (
     is_store,
     key_of,
     priority_kept,
+    priority_stored,
     reaches,
     sgi_number,
     source_kept,
     source_key,
     state_kept,
     target_kept,
-    upper_bits,
 )
 from .property import At, Part
 
@@ -59,7 +59,6 @@ def lanes(old: MmioState, new: MmioState, at: At) -> Sequence[Part]:
         "enable bit": (and_(in_word(old, at, ISENABLER, ICENABLER), _outside(old, at)), enabled_kept),
         "pending bit": (and_(in_word(old, at, ISPENDR, ICPENDR), _outside(old, at)), state_kept),
     }
-    lane = IPRIORITYR.byte_in(old.access.data, old, at.intid)
     read = IPRIORITYR.byte_in(new.data, old, at.intid)
     here = and_(is_mine(old, at), reaches(IPRIORITYR, old, at))
     shared = and_(here, not_(is_private(at)))
@@ -77,7 +76,7 @@ def lanes(old: MmioState, new: MmioState, at: At) -> Sequence[Part]:
         Part(
             "a byte that is addressed takes its lane of what is stored",
             and_(store, shared),
-            upper_bits(new.vm.irq_priority[key_of(at)]) == upper_bits(lane),
+            priority_stored(old, new, at),
         ),
         Part(
             "a store of a byte of GICD_CTLR other than the first leaves it",
@@ -111,7 +110,7 @@ def banked(old: MmioState, new: MmioState, at: At) -> Sequence[Part]:
     """Return the parts of mmio-banked."""
     others = and_(is_store(old), is_private(at), not_(at.vcpu == old.vcpu))
     own = and_(is_private(at), at.vcpu == old.vcpu, lt(at.intid, old.nr_irqs))
-    sends = field_of(old.access.offset, 11, 2) == GICD_SGIR >> 2
+    sends = in_sgir(old)
     enabled, state = old.vm.irq_enabled[key_of(at)], old.vm.irq_state[key_of(at)]
     priority = old.vm.irq_priority[key_of(at)]
     return [
@@ -123,8 +122,7 @@ def banked(old: MmioState, new: MmioState, at: At) -> Sequence[Part]:
         Part(
             "a store reaches the vCPU's own priority",
             and_(is_store(old), own, reaches(IPRIORITYR, old, at)),
-            upper_bits(new.vm.irq_priority[key_of(at)])
-            == upper_bits(IPRIORITYR.byte_in(old.access.data, old, at.intid)),
+            priority_stored(old, new, at),
         ),
         Part(
             "a store reaches the vCPU's own enable bit",
@@ -232,7 +230,7 @@ def one_irq(old: MmioState, new: MmioState, at: At) -> Sequence[Part]:
     """Return the parts of mmio-one-byte-one-irq."""
     store, load = and_(is_store(old), in_use(at)), is_load(old)
     spi = and_(is_mine(old, at), not_(is_private(at)))
-    sends = field_of(old.access.offset, 11, 2) == GICD_SGIR >> 2
+    sends = in_sgir(old)
     sources = or_(*(row.in_word(old, sgi_number(at)) for row in (CPENDSGIR, SPENDSGIR)))
     pends = or_(in_word(old, at, ISPENDR, ICPENDR), and_(is_sgi(at), or_(sends, sources)))
     elsewhere = {
@@ -269,8 +267,7 @@ def one_irq(old: MmioState, new: MmioState, at: At) -> Sequence[Part]:
         Part(
             "its byte is a shared interrupt's priority",
             and_(is_store(old), spi, reaches(IPRIORITYR, old, at)),
-            upper_bits(new.vm.irq_priority[key_of(at)])
-            == upper_bits(IPRIORITYR.byte_in(old.access.data, old, at.intid)),
+            priority_stored(old, new, at),
         ),
         Part(
             "the configuration reads back in that bit",

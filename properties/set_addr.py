@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from model.init import EBUSY, EEXIST, EINVAL, ENODEV
 from model.set_addr import E2BIG, SetAddrState
 from vgicheck.engine.values import and_, field_of, implies, ite, le, lt, not_, or_
 
+from .init_errors import CPU_SIZE, DIST_SIZE, EBUSY, EEXIST, EINVAL, ENODEV, SPACE, disjoint
 from .property import At, Part, Property
 
 UNSET = 0xFFFF_FFFF_FFFF_FFFF
-SPACE = 0x100_0000_0000
-DIST_SIZE, CPU_SIZE = 0x1000, 0x2000
 
 
 def _set_once(old: SetAddrState, new: SetAddrState, at: At) -> Sequence[Part]:
@@ -57,8 +55,7 @@ def _this(named: SetAddrState, s: SetAddrState) -> int:
 
 def _meet(s: SetAddrState) -> bool:
     """The region at the new address and that of the other share a byte: one begins inside the other."""
-    dist, cpu = ite(s.kind == 0, s.addr, s.dist_base), ite(s.kind == 0, s.cpu_base, s.addr)
-    return or_(lt(field_of(cpu - dist, 63, 0), DIST_SIZE), lt(field_of(dist - cpu, 63, 0), CPU_SIZE))
+    return not_(disjoint(ite(s.kind == 0, s.addr, s.dist_base), ite(s.kind == 0, s.cpu_base, s.addr)))
 
 
 def _refused(s: SetAddrState, error: int) -> bool:
