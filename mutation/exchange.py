@@ -21,6 +21,12 @@ def text_of(module: str) -> str:
     return Path(str(importlib.import_module(module).__file__)).read_text()
 
 
+def faulty(text: str, old: str, new: str) -> str:
+    """Return a text with a fault: `old`, which stands there once, is `new`."""
+    assert text.count(old) == 1, f"{old!r} stands there {text.count(old)} times"
+    return text.replace(old, new)
+
+
 def functions_of(text: str) -> tuple[str, ...]:
     """List the functions that a text defines at its outermost level."""
     return tuple(node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef))

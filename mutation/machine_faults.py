@@ -8,7 +8,7 @@ from model.generation import REFERENCE, Switches
 from proofs.instances import INSTANCE, SELF, Size
 from proofs.runs import search
 
-from .exchange import exchanged, text_of
+from .exchange import exchanged, faulty, text_of
 
 LEVEL, EDGE = "a level interrupt, one vCPU", "an edge, one vCPU"
 TWO, MOVES, ANEW = (
@@ -43,9 +43,7 @@ class Planted:
     @property
     def text(self) -> str:
         """The text of the module with the fault."""
-        original = text_of(self.module)
-        assert original.count(self.old) == 1, self.old
-        return original.replace(self.old, self.new)
+        return faulty(text_of(self.module), self.old, self.new)
 
     def breaks(self, name: str) -> bool:
         """Say whether a run of the instance breaks a claim, in plain Python too, with the fault in place."""

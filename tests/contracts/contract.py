@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 
-from mutation.exchange import text_of, twin
+from mutation.exchange import faulty, text_of, twin
 
 SGI, PPI, SPI = 3, 27, 34
 ONE_OF_EACH = (SGI, PPI, SPI)
@@ -37,9 +37,8 @@ class Contract:
 
     def broken(self) -> ModuleType:
         """Return the module of the model with the fault."""
-        text = text_of(f"model.{self.module}")
-        assert text.count(self.old) == 1, f"{self.name}: {self.old!r} stands {text.count(self.old)} times"
-        return twin(f"model.{self.module}", text.replace(self.old, self.new))
+        module = f"model.{self.module}"
+        return twin(module, faulty(text_of(module), self.old, self.new))
 
 
 CONTRACTS: list[Contract] = []

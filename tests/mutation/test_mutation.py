@@ -10,7 +10,7 @@ import pytest
 from mutation import c_campaign, model_campaign
 from mutation.c_campaign import Example, prepared
 from mutation.equivalents import EQUIVALENT, HOLES
-from mutation.exchange import text_of
+from mutation.exchange import faulty, text_of
 from mutation.model_campaign import (
     CODEC,
     GICH,
@@ -46,8 +46,7 @@ class Edit:
     new: str
 
     def of(self, text: str) -> str:
-        assert text.count(self.old) == 1, self.old
-        return text.replace(self.old, self.new)
+        return faulty(text, self.old, self.new)
 
 
 ACTIVE, UIE, EOI = "irq_active.set(key, False, when)", "replace(s.cpu.hcr, uie=False)", "replace(lr, eoi=False)"
