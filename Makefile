@@ -5,7 +5,7 @@ BIN   := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 PATCH ?= examples/good-vgic-init.patch
 
-.PHONY: review prove confirm test oracle bench lint clean
+.PHONY: review prove confirm test slow oracle bench lint clean
 
 review: $(READY)	## judge an example, or PATCH=file
 	$(BIN)/vgicheck review $(PATCH)
@@ -16,8 +16,11 @@ prove: $(READY)		## the model's own obligations
 confirm: $(READY)	## the same, each proof by two solvers of different families
 	$(BIN)/vgicheck prove --solver two
 
-test: $(READY)		## the whole test suite
+test: $(READY)		## the test suite
 	$(BIN)/python -m pytest -n 2
+
+slow: $(READY)		## more of what its longest tests do
+	$(BIN)/python -m pytest -n 2 -m slow
 
 oracle: $(READY)	## a long comparison of the model's hardware half with QEMU
 	$(BIN)/python -m oracle

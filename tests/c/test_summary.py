@@ -534,7 +534,6 @@ def random_programs(seed: int, count: int) -> Iterator[tuple[str, Sequence[Vecto
         yield text, vectors(random_, {}, 2)
 
 
-@pytest.mark.slow
 def test_random_programs_read_alike(seed: int) -> None:
     """Random programs give as formulas what they give interpreted."""
     refused = 0

@@ -172,7 +172,6 @@ def breaks(claim: str, state: Machine, made: Sequence[Made], switches: Switches)
     return len(states) == len(made) + 1 and fails(broken, *states[-2:], LARGE, switches) is not False
 
 
-@pytest.mark.slow
 def test_reference():
     """No run of the reference breaks a property or a lemma, and threads come around their loop in it."""
     watched = Watched(REFERENCE, CLAIMS)

@@ -66,7 +66,6 @@ def qemu() -> Iterator[Qemu]:
         yield running
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.name)
 def test_no_unexplained_difference(kind: Kind) -> None:
     """The model and QEMU agree on random programs, but for the departures that are known."""

@@ -63,7 +63,6 @@ def broken(switches: Switches, size: Size) -> set[str]:
     return set(search(size, switches, PROPERTY_IDS, LIMIT).broken)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("switch", BROKEN)
 def test_a_switch_that_is_needed(switch: str) -> None:
     """Turned over, it breaks exactly the properties listed for it, in the instance listed for it."""

@@ -91,7 +91,6 @@ def test_belief():
     assert believed.digest == Believed(frozenset({two, one})).digest != ALL.digest
 
 
-@pytest.mark.slow
 def test_what_is_kept_is_never_refuted():
     """No invariant of an old generation that keeps all its sentences fails in any state of an instance."""
     kept = {i.id for i in INDUCTIVE} - {INDUCTIVE[n].id for n, _ in of_old().lost}
@@ -101,7 +100,6 @@ def test_what_is_kept_is_never_refuted():
         assert not kept & seen.broken.keys()
 
 
-@pytest.mark.slow
 def test_what_is_refuted_is_lost():
     """Each sentence that a run of an instance breaks is one that the fixpoint lost."""
     sentences = {sentence for _, sentence in of_old().lost}
@@ -110,7 +108,6 @@ def test_what_is_refuted_is_lost():
     assert all(b.sentence in sentences for b in broken)
 
 
-@pytest.mark.slow
 def test_each_sentence_that_is_kept_holds_on_the_runs():
     """Along the runs that break other sentences of an old generation, each one that is kept holds in every state."""
     switches, checked = GENERATIONS[OLD], 0

@@ -35,7 +35,6 @@ def test_there_are_good_and_bad_examples() -> None:
     assert sum(name.startswith("bad-") for name in names) >= 8
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES, ids=lambda p: p.name)
 def test_what_is_refuted_is_what_the_mail_expects(file: Path) -> None:
     """Each example's refuted obligations are those of its Expect line; a good one's are all proved."""
@@ -48,7 +47,6 @@ def test_what_is_refuted_is_what_the_mail_expects(file: Path) -> None:
         assert expected(file.read_text()) == set()
 
 
-@pytest.mark.slow
 def test_the_good_example_exits_with_0() -> None:
     """The command line proves every obligation of the good example, as the model of the reference."""
     result = CliRunner().invoke(main, ["review", "--jobs", "2", str(EXAMPLES / "good-vgic-init.patch")])

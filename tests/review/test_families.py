@@ -11,10 +11,16 @@ from _pytest.mark import ParameterSet
 from tests.review.families import CHANGES, HANDLER, REWRITES, Variant, edited, fragment, judged
 from vgicheck.engine.verdict import Verdict
 
+EVERY_TIME = ("test each bit", "find next bit", "wrong mask", "set for clear", "wrong bit", "missing negation")
+"""Which variants of the handler are judged in every run of the tests; each takes ten seconds, and there are fifty."""
+
 
 def parameters(variants: Sequence[Variant]) -> list[ParameterSet]:
-    """Return the variants as parameters of a test; the handler's take long."""
-    return [pytest.param(v, id=str(v), marks=[pytest.mark.slow] if v.function == HANDLER else []) for v in variants]
+    """Return the variants as parameters of a test; most of the handler's are for the slow tests."""
+    slow = [v.function == HANDLER and v.name not in EVERY_TIME for v in variants]
+    return [
+        pytest.param(v, id=str(v), marks=[pytest.mark.slow] if s else []) for v, s in zip(variants, slow, strict=True)
+    ]
 
 
 @cache

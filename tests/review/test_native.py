@@ -237,7 +237,6 @@ def test_run_that_shows_nothing(vcpu: Review) -> None:
 
 
 @needs_native
-@pytest.mark.slow
 @pytest.mark.skipif(not SEEDS, reason="there are no real patches beside the repository")
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda path: path.name)
 def test_real_patch(seed: Path) -> None:
