@@ -76,6 +76,10 @@ class Switches:
     """The maintenance handler takes the distributor's lock."""
     irq_rearms: bool
     """What processes EISR, handler or sync, has its own vCPU look at a line again that is still high."""
+    oracle_set_bit: bool
+    """The sync sets its bit of irq_pending_on_cpu in one atomic access, not by writing the word back."""
+    block_queues_first: bool
+    """A vCPU that blocks is on its wait queue before it looks whether something is pending."""
     exit_turns_off: bool
     """The world switch turns GICH_HCR off when the guest is left."""
     entry_rechecks: bool
@@ -110,7 +114,9 @@ class Switches:
     """GICD_SPENDSGIR and GICD_CPENDSGIR set, clear and show who sent a pending SGI."""
 
 
-OCTOBER_2012 = Switches(**{f.name: False for f in fields(Switches)})
+_ALWAYS = ("oracle_set_bit", "block_queues_first")
+"""What every version does; without them an argument that needs them fails."""
+OCTOBER_2012 = Switches(**{f.name: f.name in _ALWAYS for f in fields(Switches)})
 SEPTEMBER_2012 = replace(OCTOBER_2012, inject_recomputes=True, sync_locks=True, irq_locks=True)
 NOVEMBER_2012 = replace(OCTOBER_2012, queue_clears_cached=True, inject_skips_active=True, irq_rearms=True)
 V3_9 = replace(

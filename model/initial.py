@@ -59,6 +59,9 @@ def initial(nr_lr: int, nr_vcpus: int, switches: Switches) -> Machine:
             overflow=no,
             kick=no,
             request=no,
+            half=no,
+            saw=no,
+            word=no,
         ),
         shadow=Shadows(
             lr=Map.constant(EMPTY),
@@ -78,6 +81,7 @@ def initial(nr_lr: int, nr_vcpus: int, switches: Switches) -> Machine:
             live=no,
             irq=zero(2, Irq.NONE),
             irq_lr=zero(7),
+            irq_saw=no,
         ),
         ghost=Ghost(owed=no, sgi_owed=no, owned=no, owner=zero(3), missed=zero(13)),
     )

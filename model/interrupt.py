@@ -17,6 +17,7 @@ from .generation import Switches
 from .handler import HandlerState, finish, flagged, process_lr
 from .machine import Irq, Machine, Phase, in_phase, locked_by, put, registers, unlock
 from .runloop import maintenance_line, rearmed
+from .vm import bank_of
 
 
 def irq_enter(s: Machine, cpu: int, domain: Domain, switches: Switches) -> tuple[bool, Machine]:
@@ -51,9 +52,21 @@ def irq_lr(s: Machine, cpu: int, l: int, domain: Domain, switches: Switches) -> 
     earlier = domain.exists("before", "lr", lambda key: and_(left(key), lt(key[0], l)))
     guard = and_(s.cpu.irq[cpu] == Irq.RUN, left((l,)), not_(earlier))
     new = _written_back(s, cpu, process_lr(seen, l, True, switches))
+    new = replace(new, cpu=put(new.cpu, cpu, irq_lr=widened(l, 7) + 1))
     if switches.irq_rearms:
-        new = rearmed(new, s.cpu.running[cpu], s.shadow.lr[s.cpu.running[cpu], l].virtual_id)
-    return guard, replace(new, cpu=put(new.cpu, cpu, irq_lr=widened(l, 7) + 1))
+        vcpu = s.cpu.running[cpu]
+        line = s.vm.irq_state[bank_of(vcpu, s.shadow.lr[vcpu, l].virtual_id)]
+        new = replace(new, cpu=put(new.cpu, cpu, irq=Irq.REARM, irq_saw=line))
+    return guard, new
+
+
+def irq_rearm(s: Machine, cpu: int, switches: Switches) -> tuple[bool, Machine]:
+    """The handler, which has read the line of the interrupt that it let go of, has its vCPU look again, or not."""
+    vcpu = s.cpu.running[cpu]
+    l = field_of(s.cpu.irq_lr[cpu] - 1, 5, 0)
+    new = rearmed(s, vcpu, s.shadow.lr[vcpu, l].virtual_id, s.cpu.irq_saw[cpu])
+    guard = and_(bool(switches.irq_rearms), s.cpu.irq[cpu] == Irq.REARM)
+    return guard, replace(new, cpu=put(new.cpu, cpu, irq=Irq.RUN, irq_saw=False))
 
 
 def irq_exit(s: Machine, cpu: int, domain: Domain, switches: Switches) -> tuple[bool, Machine]:

@@ -69,6 +69,8 @@ class Irq(IntEnum):
     SPIN = 1
     """Waiting for the distributor's lock."""
     RUN = 2
+    REARM = 3
+    """Having read the line of an interrupt that it let go of, and not yet written what follows from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,9 @@ class Threads:
     overflow  the last flush had something that did not fit
     kick      a kick is under way: an IPI, or a wake-up
     request   an interrupt came after the last flush; the code of 2012 has nothing of the kind
+    half      what takes two accesses is half done: `sync_rearm`, `sync_store` or `doze` is to come
+    saw       the line that the first half read
+    word      `irq_pending_on_cpu` as the first half is to write it back: key (thread's vCPU, bit)
     """
 
     phase: Annotated[Map[int], MapOf((3,), Annotated[int, Width(3)])]
@@ -92,6 +97,9 @@ class Threads:
     overflow: PerVcpu
     kick: PerVcpu
     request: PerVcpu
+    half: PerVcpu
+    saw: PerVcpu
+    word: Annotated[Map[bool], MapOf((3, 3), bool)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,7 @@ class Cpus:
     live     the registers were written for that vCPU since it was loaded
     irq      an `Irq`; while it is not NONE the thread on this CPU makes no step
     irq_lr   how far the handler's loop has come
+    irq_saw  the line that the handler read, in `Irq.REARM`
     """
 
     lr: Registers
@@ -133,6 +142,7 @@ class Cpus:
     live: PerVcpu
     irq: Annotated[Map[int], MapOf((3,), Annotated[int, Width(2)])]
     irq_lr: Annotated[Map[int], MapOf((3,), Annotated[int, Width(7)])]
+    irq_saw: PerVcpu
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,24 @@ def flush_irq(
     return guard, thread(new, vcpu, not_(queued), overflow=True)
 
 
+def flush_pass(
+    s: Machine, vcpu: int, intid: int, source: int, domain: Domain, switches: Switches
+) -> tuple[bool, Machine]:
+    """Turns of the same loops that find nothing to be queued, up to this interrupt: they do not look there again."""
+    here = rank(intid, source)
+
+    def up_to_here(key: tuple[int, ...]) -> bool:
+        return and_(_left(s, vcpu, key, switches), le(rank(*key), here))
+
+    guard = and_(
+        runs(s, vcpu),
+        in_phase(s, vcpu, Phase.FLUSH),
+        le(s.thread.cursor[vcpu], here),
+        not_(domain.exists("up to here", "irq", up_to_here)),
+    )
+    return guard, thread(s, vcpu, cursor=here + 1)
+
+
 def _left(s: Machine, vcpu: int, key: tuple[int, ...], switches: Switches) -> bool:
     """An interrupt is to be queued and the loops have not passed it."""
     intid, source = key

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from vgicheck.engine.domain import Domain
 from vgicheck.engine.maps import Map
-from vgicheck.engine.values import and_, field_of, implies, ite, le, lt, not_, or_, same, widened
+from vgicheck.engine.values import and_, field_of, iff, implies, ite, le, lt, not_, or_, same, widened
 
 from .distributor import LR_EMPTY, NR_PRIVATE_IRQS
 from .generation import Switches
@@ -17,6 +17,7 @@ from .gich import Misr
 from .handler import HCR_OFF
 from .lr import ListRegister, LRState
 from .machine import (
+    LAST_RANK,
     Exit,
     Irq,
     Machine,
@@ -190,14 +191,24 @@ def resume(s: Machine, vcpu: int) -> tuple[bool, Machine]:
     return guard, thread(s, vcpu, phase=Phase.HOST)
 
 
-def block(s: Machine, vcpu: int) -> tuple[bool, Machine]:
+def block(s: Machine, vcpu: int, switches: Switches) -> tuple[bool, Machine]:
     """`kvm_vcpu_block` after a WFI: on the wait queue already, the thread sleeps unless its oracle bit is set.
 
-    A kick that comes after the look finds it on the queue, so that look and sleep are one step.
+    A kick that comes after the look finds it on the queue, so that look and sleep are one step; they are two where
+    the thread looks first.
     """
     guard = and_(runs(s, vcpu), in_phase(s, vcpu, Phase.SYNCED), s.thread.why[vcpu] == Exit.WFI)
     awake = s.vm.pending_on_cpu[vcpu]
-    return guard, thread(s, vcpu, phase=ite(awake, Phase.HOST, Phase.BLOCKED, width=3))
+    if switches.block_queues_first:
+        return guard, thread(s, vcpu, phase=ite(awake, Phase.HOST, Phase.BLOCKED, width=3))
+    looked = thread(s, vcpu, phase=ite(awake, Phase.HOST, Phase.SYNCED, width=3), half=not_(awake))
+    return and_(guard, not_(s.thread.half[vcpu])), looked
+
+
+def doze(s: Machine, vcpu: int, switches: Switches) -> tuple[bool, Machine]:
+    """A thread that saw nothing to do, before it was on its wait queue, sleeps."""
+    half = and_(not switches.block_queues_first, in_phase(s, vcpu, Phase.SYNCED), s.thread.half[vcpu])
+    return and_(runs(s, vcpu), half), thread(s, vcpu, phase=Phase.BLOCKED, half=False)
 
 
 # The sync ----------------------------------------------------------------------------------------
@@ -225,8 +236,7 @@ def sync_lr(s: Machine, vcpu: int, l: int, domain: Domain, switches: Switches) -
         return and_(_free(s, vcpu, key[0], switches), lt(key[0], l))
 
     guard = and_(
-        runs(s, vcpu),
-        in_phase(s, vcpu, Phase.SYNC),
+        _syncing(s, vcpu, False, switches),
         _free(s, vcpu, l, switches),
         not_(domain.exists("before", "lr", before)),
     )
@@ -238,7 +248,7 @@ def sync_lr(s: Machine, vcpu: int, l: int, domain: Domain, switches: Switches) -
         new = replace(new, vm=put(new.vm, key, unseen, irq_active=False))
         new = replace(new, shadow=put(new.shadow, (vcpu, l), lr=replace(lr, eoi=False), elrsr=True))
         if switches.irq_rearms:
-            new = rearmed(new, vcpu, lr.virtual_id, unseen)
+            new = thread(new, vcpu, half=unseen, saw=and_(unseen, s.vm.irq_state[key]))
     mapping = lr_key(vcpu, lr.virtual_id, lr.cpuid, switches.map_by_source)
     new = replace(new, shadow=put(put(new.shadow, (vcpu, l), lr_used=False), mapping, lr_map=LR_EMPTY))
     mine = and_(new.ghost.owned[key], new.ghost.owner[key] == vcpu)
@@ -248,11 +258,29 @@ def sync_lr(s: Machine, vcpu: int, l: int, domain: Domain, switches: Switches) -
     return guard, thread(new, vcpu, cursor=widened(l, 13) + 1)
 
 
-def rearmed(s: Machine, vcpu: int, intid: int, when: bool = True) -> Machine:
-    """November 2012 and later: the vCPU that ended an interrupt looks at its line again, whether it is the target."""
-    high = s.vm.irq_state[bank_of(vcpu, intid)]
-    shadow = put(s.shadow, (vcpu, intid), when, cached=high)
-    return replace(s, shadow=shadow, vm=put(s.vm, vcpu, and_(when, high), pending_on_cpu=True))
+def _syncing(s: Machine, vcpu: int, half: bool, switches: Switches) -> bool:
+    """The thread is in the sync, and with `half` between the two halves of what takes two."""
+    here = and_(runs(s, vcpu), in_phase(s, vcpu, Phase.SYNC))
+    if switches.oracle_set_bit and not (switches.sync_processes_eisr and switches.irq_rearms):
+        return and_(here, not half)
+    return and_(here, iff(s.thread.half[vcpu], half))
+
+
+def rearmed(s: Machine, vcpu: int, intid: int, high: bool) -> Machine:
+    """November 2012 and later: the vCPU that ended an interrupt is to look at it again if its line was high.
+
+    It does so whether or not it is the target.
+    """
+    shadow = put(s.shadow, (vcpu, intid), cached=high)
+    return replace(s, shadow=shadow, vm=put(s.vm, vcpu, high, pending_on_cpu=True))
+
+
+def sync_rearm(s: Machine, vcpu: int, switches: Switches) -> tuple[bool, Machine]:
+    """The sync, which has read the line of the interrupt that it let go of, has its vCPU look again, or not."""
+    guard = and_(_syncing(s, vcpu, True, switches), s.thread.cursor[vcpu] != LAST_RANK)
+    l = field_of(s.thread.cursor[vcpu] - 1, 5, 0)
+    new = rearmed(s, vcpu, s.shadow.lr[vcpu, l].virtual_id, s.thread.saw[vcpu])
+    return guard, thread(new, vcpu, half=False, saw=False)
 
 
 def _looked_at_again(s: Machine, vcpu: int, intid: int, switches: Switches) -> Machine:
@@ -265,18 +293,41 @@ def _looked_at_again(s: Machine, vcpu: int, intid: int, switches: Switches) -> M
 def sync_end(s: Machine, vcpu: int, domain: Domain, switches: Switches) -> tuple[bool, Machine]:
     """A list register that is not empty gives the next flush something to look at."""
     left = domain.exists("left", "lr", lambda key: _free(s, vcpu, key[0], switches))
-    guard = and_(runs(s, vcpu), in_phase(s, vcpu, Phase.SYNC), not_(left))
+    guard = and_(_syncing(s, vcpu, False, switches), not_(left))
     shadow = s.shadow
 
     def in_use(key: tuple[int, ...]) -> bool:
         return and_(lt(key[0], s.nr_lr), not_(shadow.elrsr[vcpu, key[0]]))
 
-    vm = put(s.vm, vcpu, domain.exists("in use", "lr", in_use), pending_on_cpu=True)
-    new = replace(s, vm=vm)
+    looks = domain.exists("in use", "lr", in_use)
+    if switches.oracle_set_bit:
+        return guard, _synced(replace(s, vm=put(s.vm, vcpu, looks, pending_on_cpu=True)), vcpu, switches)
+    oracle, word = s.vm.pending_on_cpu, s.thread.word
+
+    def read(key: tuple[int, ...]) -> bool:
+        return ite(same(key[0], vcpu), or_(oracle[key[1]], same(key[1], vcpu)), word[key])
+
+    half = thread(replace(s, thread=replace(s.thread, word=Map(read))), vcpu, half=True, cursor=LAST_RANK)
+    return guard, ite(looks, half, _synced(s, vcpu, switches))
+
+
+def sync_store(s: Machine, vcpu: int, switches: Switches) -> tuple[bool, Machine]:
+    """The sync, which has read irq_pending_on_cpu whole, writes it back whole, with its own bit set."""
+    guard = and_(_syncing(s, vcpu, True, switches), s.thread.cursor[vcpu] == LAST_RANK)
+    word = s.thread.word
+    vm = replace(s.vm, pending_on_cpu=Map(lambda key: word[vcpu, key[0]]))
+    read = Map(lambda key: and_(not_(same(key[0], vcpu)), word[key]))
+    new = replace(s, vm=vm, thread=replace(s.thread, word=read))
+    return guard, _synced(thread(new, vcpu, half=False), vcpu, switches)
+
+
+def _synced(s: Machine, vcpu: int, switches: Switches) -> Machine:
+    """The sync returns."""
+    new = s
     if switches.sync_consumes:
-        eisr = shadow.eisr
+        eisr = s.shadow.eisr
         forgotten = Map(lambda key: and_(not_(same(key[0], vcpu)), eisr[key]))
         nothing = Misr(False, False, False, False, False, False, False, False)
-        new = replace(new, shadow=put(replace(shadow, eisr=forgotten), vcpu, misr=nothing))
+        new = replace(new, shadow=put(replace(s.shadow, eisr=forgotten), vcpu, misr=nothing))
     new = thread(new, vcpu, phase=Phase.SYNCED)
-    return guard, unlock(new) if switches.sync_locks else new
+    return unlock(new) if switches.sync_locks else new

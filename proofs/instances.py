@@ -16,7 +16,7 @@ from model.generation import Switches
 from model.gicd import CTLR, ICENABLER, ICFGR, ICPENDR, ISENABLER, ISPENDR, ITARGETSR, SGIR
 from model.initial import initial
 from model.lr import EMPTY, ListRegister
-from model.machine import LAST_RANK, Exit, Machine, rank
+from model.machine import LAST_RANK, Exit, Irq, Machine, rank
 from model.steps import STEPS, Step
 from model.vm import is_sgi
 from properties.machine import INVARIANTS, LEMMAS, STEP_PROPERTIES, Invariant, StepProperty
@@ -27,6 +27,7 @@ from vgicheck.engine.system import System, Transition
 from vgicheck.engine.values import and_, not_, or_
 
 from .machine import INDICES
+from .premise import Premise
 
 Store = tuple[int, int, int]
 """A store of the guest: offset in the distributor, length in bytes, data."""
@@ -165,10 +166,17 @@ def fails(claim: Invariant | StepProperty, old: Machine, new: Machine, size: Siz
     return or_(*(and_(p.premise, not_(p.conclusion)) for p in parts_of(claim, old, new, size, switches)))
 
 
-def system(size: Size, switches: Switches, wanted: Sequence[str]) -> tuple[System, Mapping[str, Made]]:
+def system(
+    size: Size,
+    switches: Switches,
+    wanted: Sequence[str],
+    premises: Sequence[Premise] = (),
+    believed: Sequence[Premise] = (),
+) -> tuple[System, Mapping[str, Made]]:
     """Return an instance as a finite system, with the step of each label.
 
-    What must not hold is, by the id of a property, that it fails: a property of steps fails in the state before.
+    What must not hold is, by the id of a property or of one of `premises`, that it fails: a property of steps fails
+    in the state before.  No step is made for which one of `believed` fails.
     """
     instance: Instance[Machine] = Instance(Machine, keys(size), values(size, switches))
     domain = size.domain
@@ -180,14 +188,17 @@ def system(size: Size, switches: Switches, wanted: Sequence[str]) -> tuple[Syste
     for step in size.steps:
         for arguments in size.arguments(step):
             guard, new = step.run(instance.state, arguments, domain, switches)
+            taken = step, arguments, instance.state, new, domain, switches
+            guard = and_(guard, *(premise.of(*taken) for premise in believed))
             if guard is False:
                 continue
             label = f"{step.name}{arguments}"
             steps[label] = step.name, arguments
             transitions.append(instance.transition(label, guard, new))
-            for claim in claims:
-                here = and_(guard, fails(claim, instance.state, new, size, switches))
-                bad[claim.id] = or_(bad.get(claim.id, False), here)
+            broken = [(c.id, fails(c, instance.state, new, size, switches)) for c in claims]
+            broken += [(p.id, not_(p.of(*taken))) for p in premises if step.name in p.steps]
+            for name, fail in broken:
+                bad[name] = or_(bad.get(name, False), and_(guard, fail))
     for invariant in (*LEMMAS, *INVARIANTS):
         if invariant.id in wanted:
             here = fails(invariant, instance.state, instance.state, size, switches)
@@ -205,10 +216,10 @@ def keys(size: Size) -> dict[str, list[Any]]:
     of_vcpu, of_cpu = list(vcpus), list(cpus)
     groups: dict[str, tuple[list[Any], str]] = {
         "vm": (banked, "irq_enabled irq_cfg irq_line irq_state irq_active irq_priority"),
-        "thread": (of_vcpu, "phase why loaded cpu cursor overflow kick request"),
+        "thread": (of_vcpu, "phase why loaded cpu cursor overflow kick request half saw"),
         "shadow": (of_vcpu, "hcr misr"),
         "shadow.": ([(v, l) for v in vcpus for l in lrs], "lr eisr elrsr lr_used"),
-        "cpu": (of_cpu, "hcr busy running live irq irq_lr"),
+        "cpu": (of_cpu, "hcr busy running live irq irq_lr irq_saw"),
         "ghost": (banked, "owed owned owner"),
     }
     found = {f"{r.rstrip('.')}.{name}": listed for r, (listed, names) in groups.items() for name in names.split()}
@@ -217,6 +228,7 @@ def keys(size: Size) -> dict[str, list[Any]]:
         "vm.irq_spi_target": [(v, i) for v in vcpus for i in shared],
         "vm.sgi_sources": sent,
         "vm.pending_on_cpu": of_vcpu,
+        "thread.word": [(v, w) for v in vcpus for w in vcpus],
         "shadow.lr_map": sorted({(v, i, s) for i, source in size.irqs for v in vcpus for s in (source, 0)}),
         "shadow.cached": [(v, i) for v in vcpus for i in intids],
         "cpu.lr": [(p, l) for p in cpus for l in lrs],
@@ -243,7 +255,7 @@ def values(size: Size, switches: Switches) -> dict[str, Any]:
         "thread.cursor": sorted({0, LAST_RANK, *(r + 1 for r in ranks), *range(size.lrs + 1)}),
         "shadow.lr_map": [*range(size.lrs), LR_EMPTY],
         "cpu.running": vcpus,
-        "cpu.irq": [0, 1, 2],
+        "cpu.irq": list(Irq),
         "cpu.irq_lr": list(range(size.lrs + 1)),
         "ghost.owner": vcpus,
         "ghost.missed": sorted({0, *ranks}),
@@ -287,6 +299,12 @@ SMALL: tuple[Size, ...] = (
     Size("an SGI of two vCPUs", 2, 2, 1, ((1, 0), (1, 1)), (), (send(1, 0),), True),
 )
 """The instances in which a run is looked for."""
-INSTANCE = {size.name: size for size in SMALL}
+MORE: tuple[Size, ...] = (
+    Size("a level interrupt, two list registers", 1, 1, 2, ((34, 0),)),
+    Size("a level interrupt, two vCPUs", 2, 2, 1, ((34, 0),), pinned=True),
+    Size("a level interrupt that moves once, two vCPUs", 2, 2, 1, ((34, 0),), (), (retarget(34, 1),), True),
+)
+"""Those which show an argument about a race."""
+INSTANCE = {size.name: size for size in (*SMALL, *MORE)}
 QUICK = tuple(size for size in SMALL if size.vcpus == 1)
 """Those of which every state is run in a second or two."""

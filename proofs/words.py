@@ -97,6 +97,7 @@ _IRQ = {
     "irq_enter": "vgic_maintenance_handler()",
     "irq_lock": "  gets the lock",
     "irq_lr": "  clears the active bit of ",
+    "irq_rearm": "  acts on the line that it read",
     "irq_exit": "  returns",
 }
 
@@ -143,6 +144,7 @@ _THREAD: dict[str, Callable[[tuple[Any, ...], Machine, Machine], str]] = {
     "vcpu_put": lambda a, b, c: "vcpu_put()",
     "flush_begin": lambda a, b, c: "__kvm_vgic_sync_to_cpu(), takes the lock",
     "flush_irq": _queued,
+    "flush_pass": lambda a, b, c: f"  passes {a[1]}",
     "flush_end": lambda a, b, c: "  " + ("sets UIE" if c.shadow.hcr[a[0]].uie else "clears its oracle bit"),
     "enter": lambda a, b, c: "enters the guest",
     "turn_back": lambda a, b, c: "does not enter: signal or request",
@@ -153,9 +155,12 @@ _THREAD: dict[str, Callable[[tuple[Any, ...], Machine, Machine], str]] = {
     "kick_arrives": lambda a, b, c: "kick arrives" + (", exit" if b.thread.phase[a[0]] == 3 else ""),
     "sync_begin": lambda a, b, c: "__kvm_vgic_sync_from_cpu()",
     "sync_lr": lambda a, b, c: f"  LR{a[1]} is free, {b.shadow.lr[a[0], a[1]].virtual_id} no more mapped",
+    "sync_rearm": lambda a, b, c: f"  {'sets' if b.thread.saw[a[0]] else 'clears'} its pending bit",
     "sync_end": lambda a, b, c: "  " + ("oracle bit set" if c.vm.pending_on_cpu[a[0]] else "oracle bit clear"),
+    "sync_store": lambda a, b, c: "  writes irq_pending_on_cpu back",
     "resume": lambda a, b, c: "goes on",
     "block": lambda a, b, c: "kvm_vcpu_block()" + (": sleeps" if c.thread.phase[a[0]] == 7 else ": does not sleep"),
+    "doze": lambda a, b, c: "kvm_vcpu_block(): sleeps",
     "mmio": _stored,
 }
 """What a step of a vCPU's thread does: of its arguments and the machines before and after."""

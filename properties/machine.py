@@ -96,12 +96,30 @@ def unsynced(s: Machine, v: int, l: int) -> bool:
 
 
 def rearmed_soon(s: Machine, v: int, intid: int, switches: Switches) -> bool:
+    """What let go of an interrupt, or a sync to come, will have the vCPU look at it again."""
+    return or_(
+        _rearmed_by_a_sync(s, v, intid) if switches.sync_rearms else False,
+        _half_rearmed(s, v, intid) if switches.irq_rearms else False,
+    )
+
+
+def _half_rearmed(s: Machine, v: int, intid: int) -> bool:
+    """The handler on the CPU of a vCPU, or its sync, saw the line of an interrupt high, and did not act on it yet."""
+    p, lr = s.thread.cpu[v], s.shadow.lr
+    by_handler, by_sync = field_of(s.cpu.irq_lr[p] - 1, 5, 0), field_of(s.thread.cursor[v] - 1, 5, 0)
+    handler = and_(s.cpu.busy[p], s.cpu.running[p] == v, s.cpu.irq[p] == Irq.REARM, s.cpu.irq_saw[p])
+    sync = and_(in_phase(s, v, Phase.SYNC), s.thread.half[v], s.thread.saw[v])
+    return or_(
+        and_(handler, lr[v, by_handler].virtual_id == intid),
+        and_(sync, lr[v, by_sync].virtual_id == intid),
+    )
+
+
+def _rearmed_by_a_sync(s: Machine, v: int, intid: int) -> bool:
     """The handler cleared the active bit of an interrupt, and the sync of the vCPU that ended it is still to come."""
-    if not switches.sync_rearms:
-        return False
     key = bank_of(v, intid)
     w = s.ghost.owner[key]
-    mapped = s.shadow.lr_map[lr_key(w, intid, 0, switches.map_by_source)]
+    mapped = s.shadow.lr_map[w, intid, 0]
     l = field_of(mapped, 5, 0)
     return and_(
         not_(is_sgi(intid)),
@@ -170,8 +188,8 @@ def _cpus(s: Machine, domain: Domain, switches: Switches, cpu: Key) -> Sequence[
         Part("the handler interrupts no guest", interrupted, not_(in_phase(s, v, Phase.GUEST))),
         Part("the handler interrupts no holder of the lock", and_(interrupted, bool(switches.lock_irqs_off)),
              not_(locked_by(s, v))),
-        Part("the handler waits only for the lock", True, or_(lt(s.cpu.irq[p], 2 - (not switches.irq_locks)),
-             s.cpu.irq[p] == Irq.RUN)),
+        Part("the handler waits only for the lock", s.cpu.irq[p] == Irq.SPIN, bool(switches.irq_locks)),
+        Part("the handler reads no line to act on it later", s.cpu.irq[p] == Irq.REARM, bool(switches.irq_rearms)),
     ]  # fmt: skip
 
 

@@ -254,11 +254,14 @@ def test_a_condition_that_fails_is_an_error() -> None:
     """Requirements of transitions, of guards and of bad conditions stop the exploration where they fail."""
     x = z3.BitVec("x", 4)
     cells, start = [Cell("x", tuple(range(6)), 4)], [{"x": 0}]
-    add = Transition("add", z3.ULT(x, 5), {"x": x + 1}, {"x is small": z3.ULT(x, 3)})
-    assert outcome(System(cells, start, [add]), 2) == "transition add: x is small; in the state x=3"
+    add = Transition("add", z3.ULT(x, 5), {"x": x + 1}, {"x": z3.ULT(x, 3)})
+    assert (
+        outcome(System(cells, start, [add]), 2)
+        == "transition add: cell x depends on what is outside the instance; in the state x=3"
+    )
     blind = Transition("add", z3.ULT(x, 5), {"x": x + 1}, decidable=x != 4)
     assert outcome(System(cells, start, [blind]), 1) == "guard of add: it cannot be decided; in the state x=4"
-    free = Transition("add", z3.ULT(x, 5), {"x": x + 1}, {"x is small": z3.ULT(x, 5)}, z3.ULT(x, 6))
+    free = Transition("add", z3.ULT(x, 5), {"x": x + 1}, {"x": z3.ULT(x, 5)}, z3.ULT(x, 6))
     assert outcome(System(cells, start, [free], {}, {"never 5": x != 5}), 1) == "never 5; in the state x=5"
     assert explore(System(cells, start, [free], {}, {"never 6": x != 6}), jobs=1).states == 6
 

@@ -205,7 +205,7 @@ def test_a_choice_made_outside_is_known_nowhere() -> None:
     """A value that is chosen by what is outside depends on it, though both alternatives are inside."""
     of = Instance(Device, KEYS, VALUES)
     made = of.transition("t", True, replace(of.state, last=ite(of.state.high[7], 34, of.state.last)))
-    assert [z3.is_false(condition) for condition in made.requires.values()] == [True]
+    assert [z3.is_false(condition) for condition in made.defined.values()] == [True]
 
 
 def test_two_cells_outside_are_not_the_same() -> None:

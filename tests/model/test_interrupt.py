@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from model.generation import OCTOBER_2012, REFERENCE, SEPTEMBER_2012, Switches
+from model.generation import NOVEMBER_2012, OCTOBER_2012, REFERENCE, SEPTEMBER_2012, Switches
 from model.handler import HCR_OFF
 from model.lr import LRState
 from model.machine import Exit, Irq
@@ -164,3 +164,34 @@ def test_registers_of_another_vcpu(quiesces: bool, off: bool):
     s = run.make("irq_exit", 0)
     assert (s.cpu.hcr[0] == HCR_OFF) is off
     assert run.can("irq_enter", 0) is not off, "the line stays high where nobody turns it off"
+
+
+@pytest.mark.parametrize("rises", [False, True])
+def test_rearming_takes_two_accesses(rises: bool):
+    """The handler of November 2012 acts on the line as it read it, whatever the device did since."""
+    run = Scenario(ONE, NOVEMBER_2012)
+    run.make("inject", 0, 34, True)
+    run.make("inject", 0, 34, False)
+    run.enter(0, (34, 0))
+    run.serve(0, 0)
+    run.make("leave", 0, Exit.IRQ)
+    run.make("irq_enter", 0)
+    s = run.make("irq_lr", 0, 0)
+    assert s.cpu.irq[0] == Irq.REARM and not s.cpu.irq_saw[0]
+    assert not run.can("irq_exit", 0) and not run.can("irq_lr", 0, 0)
+    if rises:
+        s = run.make("inject", 0, 34, True)
+        assert s.shadow.cached[0, 34] and s.vm.pending_on_cpu[0]
+    s = run.make("irq_rearm", 0)
+    assert not s.shadow.cached[0, 34] and s.vm.pending_on_cpu[0] is rises
+    assert run.can("irq_exit", 0)
+
+
+def test_rearming_has_the_vcpu_look_again():
+    """A line that the handler of November 2012 read high is queued again, though it has fallen."""
+    run = ended(ONE, NOVEMBER_2012, 34)
+    run.make("irq_enter", 0)
+    assert run.make("irq_lr", 0, 0).cpu.irq_saw[0]
+    run.make("inject", 0, 34, False)
+    s = run.make("irq_rearm", 0)
+    assert s.shadow.cached[0, 34] and s.vm.pending_on_cpu[0] and s.cpu.irq[0] == Irq.RUN

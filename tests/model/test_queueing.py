@@ -174,3 +174,16 @@ def test_each_of_eight_vcpus(vcpu: int):
     assert held == [v == vcpu for v in range(8)]
     assert [s.vm.irq_active[v, 27] for v in range(8)] == held
     assert not any(s.thread.kick[v] for v in range(8) if v != vcpu)
+
+
+def test_what_the_flush_has_passed():
+    """The flush does not look again at what it passed, and passes nothing that is to be queued."""
+    run = Scenario(ONE_LR)
+    run.make("inject", 0, 34, True)
+    run.make("flush_begin", 0)
+    assert not run.can("flush_pass", 0, 34, 0)
+    run.make("flush_irq", 0, 34, 0)
+    assert not run.can("flush_pass", 0, 34, 0), "it is behind"
+    run = Scenario(ONE_LR)
+    run.make("flush_begin", 0)
+    assert not run.can("flush_pass", 0, 34, 0), "with the oracle bit clear there is nothing to look at"

@@ -18,6 +18,7 @@ from .scenario import Scenario
 
 ONE = Size("a level interrupt, one vCPU", 1, 1, 1, ((34, 0),))
 THREE_LRS = Size("three level interrupts, three list registers", 1, 1, 3, ((34, 0), (35, 0), (36, 0)))
+PAIR = Size("two level interrupts, two vCPUs", 2, 2, 1, ((34, 0), (35, 0)), (), (retarget(35, 1),), True)
 MOVING = Size("a level interrupt, a vCPU that moves", 1, 2, 1, ((34, 0),))
 SHARED_CPU = Size("a level interrupt, two vCPUs on one CPU", 2, 1, 1, ((34, 0),))
 RETARGETED = Size("a level interrupt that moves, two vCPUs", 2, 2, 1, ((34, 0),), (), (retarget(34, 1),), True)
@@ -310,3 +311,62 @@ def test_abandoned_entry_with_saved_status():
     s = run.sync(0, 0)
     assert s.shadow.lr[0, 0].state == LRState.PENDING and not s.shadow.lr_used[0, 0]
     assert failing("unused-empty", ONE, run.switches, run.made)
+
+
+# What takes two accesses --------------------------------------------------------------------------
+
+
+def test_a_word_written_back_forgets():
+    """A sync that writes irq_pending_on_cpu back whole forgets what was set since it read it; set_bit does not."""
+    for whole in (True, False):
+        run = Scenario(PAIR, replace(REFERENCE, oracle_set_bit=not whole, sync_locks=False))
+        run.enter(1)
+        run.leave(1)
+        run.enter(0)
+        run.store(0, retarget(35, 1))
+        run.make("inject", 0, 35, True)
+        run.enter(1, (35, 0))
+        run.make("leave", 1, Exit.IRQ)
+        run.make("sync_begin", 1)
+        if whole:
+            s = run.make("sync_end", 1)
+            assert not s.vm.pending_on_cpu[1] and s.thread.phase[1] == Phase.SYNC and not run.can("sync_end", 1)
+            run.make("inject", 0, 34, True)
+            run.make("sync_store", 1)
+        else:
+            run.make("inject", 0, 34, True)
+            run.make("sync_end", 1)
+        assert run.state.vm.pending_on_cpu[0] is not whole
+        assert run.state.vm.pending_on_cpu[1] and run.state.thread.phase[1] == Phase.SYNCED
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_who_looks_before_it_queues_misses_the_kick(first: bool):
+    """A kick between look and sleep wakes nobody where the thread was not on its wait queue yet."""
+    run = Scenario(ONE, replace(REFERENCE, block_queues_first=first))
+    run.enter(0)
+    run.make("leave", 0, Exit.WFI)
+    run.sync(0)
+    run.make("block", 0)
+    assert run.can("doze", 0) is not first and not run.can("block", 0)
+    run.make("inject", 0, 34, True)
+    run.make("kick_arrives", 0)
+    if not first:
+        run.make("doze", 0)
+    assert run.state.thread.phase[0] == (Phase.HOST if first else Phase.BLOCKED)
+
+
+def test_sync_of_v3_9_acts_on_the_line_that_it_read():
+    """What v3.9 looks at again it read before: a line that rises in between has its pending bit cleared."""
+    run = Scenario(ONE, V3_9)
+    run.make("inject", 0, 34, True)
+    run.make("inject", 0, 34, False)
+    run.enter(0, (34, 0))
+    run.serve(0, 0)
+    run.make("leave", 0, Exit.IRQ)
+    run.make("sync_begin", 0)
+    run.make("sync_lr", 0, 0)
+    assert not run.can("sync_end", 0)
+    run.make("inject", 0, 34, True)
+    s = run.make("sync_rearm", 0)
+    assert s.vm.irq_state[0, 34] and not s.shadow.cached[0, 34] and run.can("sync_end", 0)

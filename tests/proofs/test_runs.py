@@ -20,7 +20,6 @@ IDS = tuple(dict.fromkeys(c.id for c in CLAIMS))
 LEMMA_IDS = {i.id for i in LEMMAS}
 ONE = "a level interrupt, one vCPU"
 PRIVATE = "a private edge, one vCPU"
-MOVING = "a level interrupt, a vCPU that moves"
 SET_ANEW = "an interrupt that the guest sets anew"
 
 
@@ -47,8 +46,10 @@ BUGS = {
         "2012-10", "nobody-sleeps-on-pending", ONE, ["flush_end", "irq_lr", "leave", "block"]),
     "a private edge is queued from a stale bit, November 2012": (
         "2012-11", "edge-once", PRIVATE, ["inject", "flush_irq", "acknowledge", "flush_irq"]),
-    "the saved EISR is processed on two CPUs, November 2012": (
-        "2012-11", "level-not-lost", MOVING, ["vcpu_load", "irq_lr", "vcpu_load", "flush_irq", "irq_lr"]),
+    "the handler has its vCPU look again, and the flush that it interrupts forgets that, November 2012": (
+        "2012-11", "level-not-lost", ONE, ["flush_begin", "flush_pass", "irq_lr", "irq_rearm", "flush_end"]),
+    "the line rises between the sync's look at it and what it does about it, to v3.11": (
+        "v3.9", "level-not-lost", ONE, ["sync_lr", "inject", "sync_rearm", "flush_end"]),
     "a line that fell is queued, to v4.1": (
         "v3.9", "lowered-not-delivered", ONE, ["inject", "inject", "flush_irq"]),
     "the kick comes between flush and entry, to v4.13": (
@@ -130,7 +131,10 @@ def test_sync_without_the_lock_loses_an_interrupt():
 def test_sync_of_v3_9_has_the_wrong_vcpu_look():
     """What v3.9 looks at again after an EOI is queued where it ended, not at the vCPU that it was moved to."""
     run = ended_by_vcpu0(V3_9)
-    run.sync(0, 0)
+    run.make("sync_begin", 0)
+    run.make("sync_lr", 0, 0)
+    run.make("sync_rearm", 0)
+    run.make("sync_end", 0)
     run.make("resume", 0)
     run.make("flush_begin", 0)
     run.make("flush_irq", 0, 34, 0)

@@ -27,13 +27,14 @@ BROKEN = {
         "a level interrupt, one vCPU",
         {"kick-not-lost", "level-not-lost", "nobody-sleeps-on-pending", "oracle-sound", "overflow-sets-uie"},
     ),
+    "block_queues_first": ("a level interrupt, one vCPU", {"nobody-sleeps-on-pending"}),
     "entry_rechecks": ("a level interrupt, one vCPU", {"kick-not-lost"}),
     "map_by_source": ("SGIs of two vCPUs, two list registers", {"lr-map-exact", "lr-unique"}),
     "sync_locks": (
         "a level interrupt that moves, two vCPUs",
         {"kick-not-lost", "level-not-lost", "oracle-sound", "overflow-sets-uie"},
     ),
-    "sync_consumes": ("a level interrupt that moves, two vCPUs", {"lr-unique"}),
+    "sync_consumes": ("a level interrupt that moves once, two vCPUs", {"lr-unique"}),
 }
 """What a small instance breaks when one switch of the reference is turned over, and nothing else."""
 
@@ -45,6 +46,7 @@ UNNOTICED = {
     "inject_skips_active": UNREAD,
     "inject_recomputes": UNREAD,
     "sync_processes_eisr": "the handler has seen a saved EISR before the sync looks at it",
+    "oracle_set_bit": "the sync of the reference takes the lock",
     "lock_irqs_off": "the handler of the reference takes no lock",
     "irq_locks": "with interrupts off the lock can be taken in the handler, which does not need it",
     "irq_rearms": "the sync has the target look again already",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
 
-from model.generation import REFERENCE, SEPTEMBER_2012
+from model.generation import REFERENCE, SEPTEMBER_2012, V3_9
 from model.gicd import CTLR, ICENABLER, SGIR
 from model.machine import Exit
 from model.steps import STEPS
@@ -131,7 +132,45 @@ def all_steps() -> tuple[Scenario, ...]:
     woken.make("block", 0)
     woken.make("inject", 0, 34, True)
     woken.make("kick_arrives", 0)
-    return served(), freed, woken
+    return served(), freed, woken, rearmed(), in_halves()
+
+
+def rearmed() -> Scenario:
+    """Let the handler and the sync of v3.9, whose interface stays on, look at lines again."""
+    run = Scenario(ONE, replace(V3_9, exit_turns_off=False))
+    run.make("inject", 0, 34, True)
+    run.enter(0, (34, 0))
+    run.serve(0, 0)
+    run.make("leave", 0, Exit.IRQ)
+    run.make("sync_begin", 0)
+    run.make("sync_lr", 0, 0)
+    run.make("sync_rearm", 0)
+    for name, *arguments in (("irq_enter", 0), ("irq_lr", 0, 0), ("irq_rearm", 0), ("irq_exit", 0)):
+        run.make(name, *arguments)
+    return run
+
+
+def in_halves() -> Scenario:
+    """Let a thread do in two accesses what is one: write irq_pending_on_cpu, and go to sleep."""
+    run = Scenario(ONE, replace(REFERENCE, oracle_set_bit=False, block_queues_first=False))
+    run.make("inject", 0, 34, True)
+    run.enter(0, (34, 0))
+    run.make("leave", 0, Exit.IRQ)
+    run.make("sync_begin", 0)
+    run.make("sync_end", 0)
+    run.make("sync_store", 0)
+    run.make("resume", 0)
+    run.make("flush_begin", 0)
+    run.make("flush_pass", 0, 34, 0)
+    run.make("flush_end", 0)
+    run.make("enter", 0)
+    run.serve(0, 0)
+    run.make("leave", 0, Exit.WFI)
+    run.make("inject", 0, 34, False)
+    run.sync(0, 0)
+    run.make("block", 0)
+    run.make("doze", 0)
+    return run
 
 
 @pytest.mark.parametrize("step", [s.name for s in STEPS])

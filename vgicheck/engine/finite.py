@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar, get_type_hints
 import z3
 
 from .maps import Map, MapOf, label_of
-from .system import Assignment, Cell, NotUnderstood, Plain, System, Transition, as_term, postorder
+from .system import OUTSIDE, Assignment, Cell, NotUnderstood, Plain, System, Transition, as_term, postorder
 from .values import Width, and_, is_symbolic, ite, not_, or_, same
 
 S = TypeVar("S")
@@ -69,18 +69,18 @@ class Instance(Generic[S]):
         """Return a transition from where it may be taken and the record after it, both made from `state`."""
         condition, decidable = self._closed(guard, 0)
         before = dict(self._scalars(self.state))
-        updates, requires = {}, {}
+        updates, defined = {}, {}
         for name, value in self._scalars(after):
             if not _identical(value, before[name]):
-                updates[name], defined = self._closed(value, self._cells[name].width)
-                if not z3.is_true(defined):
-                    requires[f"cell {name} depends on what is outside the instance"] = defined
-        return Transition(label, condition, updates, requires, decidable)
+                updates[name], inside = self._closed(value, self._cells[name].width)
+                if not z3.is_true(inside):
+                    defined[name] = inside
+        return Transition(label, condition, updates, defined, decidable)
 
     def system(self, initial: Sequence[S], transitions: Sequence[Transition], bad: Mapping[str, bool]) -> System:
         """Return the system of transitions, the plain records that it starts from, and what `state` must never be."""
         found = {name: self._closed(condition, 0) for name, condition in bad.items()}
-        requires = {f"{name} depends on what is outside the instance": term for name, (_, term) in found.items()}
+        requires = {f"{name} {OUTSIDE}": term for name, (_, term) in found.items()}
         return System(
             cells=self.cells,
             initial=[self.assignment(record) for record in initial],

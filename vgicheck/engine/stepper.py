@@ -10,7 +10,7 @@ import numpy as np
 
 from .arrays import Frame, Program
 from .layout import Array, Columns, Layout
-from .system import System, Transition
+from .system import OUTSIDE, System, Transition
 
 CHUNK = 1 << 15
 """States that are worked on together: few enough for the second-level cache."""
@@ -81,9 +81,9 @@ class Stepper:
             if wrong is not None:
                 text = f"transition {transition.label} gives cell {name} a value that it cannot take"
                 troubles.append((text, wrong))
-        for text, required in transition.requires.items():
-            node = program.no(program.condition(required))
-            troubles.append((f"transition {transition.label}: {text}", node))
+        for name, defined in transition.defined.items():
+            node = program.no(program.condition(defined))
+            troubles.append((f"transition {transition.label}: cell {name} {OUTSIDE}", node))
         troubles = [(text, node) for text, node in troubles if not _never(program, node)]
         decidable = program.no(program.condition(transition.decidable))
         undecided = None if _never(program, decidable) else decidable

@@ -13,6 +13,8 @@ from typing import Any
 import z3
 
 Plain = int | bool
+OUTSIDE = "depends on what is outside the instance"
+"""What is the matter with a value that is not defined."""
 Assignment = Mapping[str, Plain]
 """The value of each cell, by its name."""
 
@@ -47,15 +49,15 @@ class Cell:
 class Transition:
     """A step: where it may be taken, and the next values of the cells that it changes, all over the old values.
 
-    `requires` are conditions that must hold wherever the step can be taken, by what it means when they do not;
-    `decidable`, one that must hold in every state for the guard itself to mean something.  An exploration that
-    meets a state where one fails is given up with `Escaped`.
+    `defined` has conditions on cells whose next value does not always mean something: where it does.  They must hold
+    wherever the step can be taken, and `decidable` in every state, for the guard itself to mean something.  An
+    exploration that meets a state where one fails is given up with `Escaped`.
     """
 
     label: str
     guard: Any
     updates: Mapping[str, Any]
-    requires: Mapping[str, Any] = field(default_factory=dict)
+    defined: Mapping[str, Any] = field(default_factory=dict)
     decidable: Any = True
 
 
@@ -89,6 +91,9 @@ class System:
                 if name not in known:
                     raise ValueError(f"transition {t.label}: there is no cell {name}")
                 _check_sort(f"transition {t.label}, cell {name}", term, known[name].width)
+            for name in t.defined:
+                if name not in t.updates:
+                    raise ValueError(f"transition {t.label}: it says where cell {name} is defined, and not as what")
         for where, term in self._conditions():
             _check_sort(where, term, 0)
 
@@ -108,7 +113,7 @@ class System:
         for t in self.transitions:
             yield f"guard of {t.label}", t.guard
             yield f"decidable of {t.label}", t.decidable
-            yield from ((f"transition {t.label}, {what}", term) for what, term in t.requires.items())
+            yield from ((f"transition {t.label}, where cell {n} is defined", term) for n, term in t.defined.items())
         yield from ((f"bad {name}", term) for name, term in self.bad.items())
         yield from self.requires.items()
 
