@@ -1,4 +1,4 @@
-"""Changes of a generation's switches, each toward the reference, the smallest first."""
+"""Changes of a generation's switches, each toward the reference or as asked, the smallest first."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ MOST = 4
 """Switches in a change, at the most."""
 
 
-def free(switches: Switches, read: Iterable[str]) -> list[str]:
-    """List those of the switches read that the reference has otherwise, in the order of the record."""
+def free(switches: Switches, read: Iterable[str], more: Sequence[str] = ()) -> list[str]:
+    """List those of the switches read that the reference has otherwise, and those off of `more`, in their order."""
     wanted = set(read)
     names = (f.name for f in fields(Switches) if f.name in wanted)
-    return [name for name in names if getattr(switches, name) != getattr(REFERENCE, name)]
+    return [n for n in names if getattr(switches, n) != (n in more or getattr(REFERENCE, n))]
 
 
 def changed(switches: Switches, names: Sequence[str]) -> Switches:
-    """Return the switches with some set as the reference has them."""
-    return replace(switches, **{name: getattr(REFERENCE, name) for name in names})
+    """Return the switches with some turned over."""
+    return replace(switches, **{name: not getattr(switches, name) for name in names})
 
 
 def by_size(names: Sequence[str]) -> Iterator[tuple[str, ...]]:

@@ -27,7 +27,7 @@ from vgicheck.engine.system import System, Transition
 from vgicheck.engine.values import and_, not_, or_
 
 from .machine import INDICES
-from .premise import Premise
+from .premise import NO_TERMS, Terms
 
 Store = tuple[int, int, int]
 """A store of the guest: offset in the distributor, length in bytes, data."""
@@ -166,43 +166,59 @@ def fails(claim: Invariant | StepProperty, old: Machine, new: Machine, size: Siz
     return or_(*(and_(p.premise, not_(p.conclusion)) for p in parts_of(claim, old, new, size, switches)))
 
 
+def meets(claim: Invariant | StepProperty, old: Machine, new: Machine, size: Size, switches: Switches) -> bool:
+    """Say where a claim speaks of something at some index of an instance."""
+    return or_(*(p.premise for p in parts_of(claim, old, new, size, switches)))
+
+
+AT, MET = " at ", " is met"
+"""What the name of a condition has behind that of a claim: by which step it fails; that something meets it."""
+
+
 def system(
-    size: Size,
-    switches: Switches,
-    wanted: Sequence[str],
-    premises: Sequence[Premise] = (),
-    believed: Sequence[Premise] = (),
+    size: Size, switches: Switches, wanted: Sequence[str], terms: Terms = NO_TERMS
 ) -> tuple[System, Mapping[str, Made]]:
     """Return an instance as a finite system, with the step of each label.
 
-    What must not hold is, by the id of a property or of one of `premises`, that it fails: a property of steps fails
-    in the state before.  No step is made for which one of `believed` fails.
+    What must not hold is, by the id of a property or of a premise, that it fails: one that speaks of steps fails in the
+    state before.  What else is asked by `terms` has the name of the claim and more behind it.
     """
     instance: Instance[Machine] = Instance(Machine, keys(size), values(size, switches))
-    domain = size.domain
+    domain, state = size.domain, instance.state
     *_, start = run(size, switches, set_up(size))
     steps: dict[str, Made] = {}
     transitions: list[Transition] = []
     bad: dict[str, Any] = {}
-    claims = [c for c in STEP_PROPERTIES if c.id in wanted]
+
+    def met(name: str, where: bool) -> None:
+        bad[name] = or_(bad.get(name, False), where)
+
+    invariants = [i for i in (*LEMMAS, *INVARIANTS) if i.id in wanted]
+    of_steps = [c for c in STEP_PROPERTIES if c.id in wanted]
+    lost = or_(*(fails(i, state, state, size, switches) for i in invariants)) if terms.apart else False
     for step in size.steps:
         for arguments in size.arguments(step):
-            guard, new = step.run(instance.state, arguments, domain, switches)
-            taken = step, arguments, instance.state, new, domain, switches
-            guard = and_(guard, *(premise.of(*taken) for premise in believed))
+            guard, new = step.run(state, arguments, domain, switches)
+            taken = step, arguments, state, new, domain, switches
+            guard = and_(guard, not_(lost), *(premise.of(*taken) for premise in terms.believed))
             if guard is False:
                 continue
             label = f"{step.name}{arguments}"
             steps[label] = step.name, arguments
             transitions.append(instance.transition(label, guard, new))
-            broken = [(c.id, fails(c, instance.state, new, size, switches)) for c in claims]
-            broken += [(p.id, not_(p.of(*taken))) for p in premises if step.name in p.steps]
-            for name, fail in broken:
-                bad[name] = or_(bad.get(name, False), and_(guard, fail))
-    for invariant in (*LEMMAS, *INVARIANTS):
-        if invariant.id in wanted:
-            here = fails(invariant, instance.state, instance.state, size, switches)
-            bad[invariant.id] = or_(bad.get(invariant.id, False), here)
+            for claim in (*of_steps, *(invariants if terms.apart else ())):
+                name = f"{claim.id}{AT}{step.name}" if terms.apart else claim.id
+                met(name, and_(guard, fails(claim, state, new, size, switches)))
+            for claim in of_steps if terms.witnessed else ():
+                met(f"{claim.id}{MET}", and_(guard, meets(claim, state, new, size, switches)))
+            for premise in (p for p in terms.asked if step.name in p.steps):
+                met(premise.id, and_(guard, not_(premise.of(*taken))))
+                if terms.witnessed:
+                    met(f"{premise.id}{MET}", guard)
+    for invariant in () if terms.apart else invariants:
+        met(invariant.id, fails(invariant, state, state, size, switches))
+        if terms.witnessed:
+            met(f"{invariant.id}{MET}", meets(invariant, state, state, size, switches))
     return instance.system([start], transitions, bad), steps
 
 

@@ -14,7 +14,7 @@ from model.generation import Switches
 from vgicheck.engine.verdict import Nearest, Verdict
 
 from .changes import by_size, changed, free, watched
-from .instances import QUICK, SMALL
+from .instances import QUICK, SMALL, Size
 from .runs import Broken, failing, search
 
 HASTE = 250_000
@@ -24,42 +24,74 @@ Proves = Callable[[Switches], bool]
 """Says whether the induction proves the property of a candidate."""
 
 
-def nearest(broken: Broken, kept: Sequence[str], switches: Switches, proves: Proves) -> Nearest | None:
-    """Return the smallest change with which a property holds in the small instances, None where none was found.
+ORDER = tuple(dict.fromkeys((*QUICK, *SMALL)))
+"""The instances that a candidate is tried on, the quick ones first."""
 
-    `broken` is a run that breaks it without a change, `kept` what a change must not break: that the generation was
-    not seen to break.
+
+def nearest(
+    broken: Broken,
+    kept: Sequence[str],
+    switches: Switches,
+    proves: Proves,
+    sizes: Sequence[Size] = ORDER,
+    more: Sequence[str] = (),
+) -> Nearest | None:
+    """Return the smallest change with which a property holds in some instances, None where none was found.
+
+    `broken` is a run that breaks it without a change, `kept` what a change must not break there: that the generation
+    was not seen to break; `more` are switches that may be turned on though the reference has them off.
     """
-    names = _smallest(broken, kept, switches)
+    names = _Candidates(broken, kept, switches, sizes, more).smallest()
     if names is None:
         return None
     return Nearest(names, Verdict.PROVED if proves(changed(switches, names)) else Verdict.UNKNOWN)
 
 
-def _smallest(broken: Broken, kept: Sequence[str], switches: Switches) -> tuple[str, ...] | None:
-    runs = [Seen(broken)]
-    while True:
-        read = _read(runs, switches)
-        names = next((n for n in by_size(read) if not _ruled_out(runs, changed(switches, n))), None)
-        if names is None:
-            if _read(runs, switches) == read:
-                return None
-            continue  # a run read more when it was made with other switches
-        shown = _shown(broken, kept, changed(switches, names))
-        if not shown:
-            return names
-        runs[:0] = [Seen(run) for run in shown]
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """The changes of switches that may mend a property, and what they are tried on; see `nearest`."""
+
+    broken: Broken
+    kept: Sequence[str]
+    switches: Switches
+    sizes: Sequence[Size]
+    more: Sequence[str]
+
+    def smallest(self) -> tuple[str, ...] | None:
+        """Return the smallest change that no run rules out."""
+        runs = [Seen(self.broken)]
+        while True:
+            read = self._read(runs)
+            candidates = (n for n in by_size(read) if not _ruled_out(runs, changed(self.switches, n)))
+            names = next(candidates, None)
+            if names is None:
+                if self._read(runs) == read:
+                    return None
+                continue  # a run read more when it was made with other switches
+            shown = self._shown(changed(self.switches, names))
+            if not shown:
+                return names
+            runs[:0] = [Seen(run) for run in shown]
+
+    def _read(self, runs: Sequence[Seen]) -> list[str]:
+        """List the switches that a run reads where it breaks something: no other can be in a smallest change."""
+        for seen in runs:
+            seen.breaks(self.switches)
+        read = (name for seen in runs for read, breaks in seen.known if breaks for name in read)
+        return free(self.switches, read, self.more)
+
+    def _shown(self, candidate: Switches) -> list[Broken]:
+        """Return runs of an instance that break the property, or else what is to be kept."""
+        for names in ((self.broken.property,), tuple(self.kept)):
+            for size in dict.fromkeys((self.broken.size, *self.sizes)):
+                found = search(size, candidate, names, HASTE).broken
+                if found:
+                    return list(found.values())
+        return []
 
 
 def _ruled_out(runs: Sequence[Seen], candidate: Switches) -> bool:
     return any(seen.breaks(candidate) for seen in runs)
-
-
-def _read(runs: Sequence[Seen], switches: Switches) -> list[str]:
-    """List the switches that a run reads where it breaks something: no other can be in a smallest change."""
-    for seen in runs:
-        seen.breaks(switches)
-    return free(switches, (name for seen in runs for read, breaks in seen.known if breaks for name in read))
 
 
 @dataclass(slots=True)
@@ -78,13 +110,3 @@ class Seen:
         breaks = failing(self.run.property, self.run.size, switches, self.run.made) is not None
         self.known.append((read, breaks))
         return breaks
-
-
-def _shown(broken: Broken, kept: Sequence[str], candidate: Switches) -> list[Broken]:
-    """Return runs of a small instance that break the property, or else what is to be kept."""
-    for names in ((broken.property,), tuple(kept)):
-        for size in dict.fromkeys((broken.size, *QUICK, *SMALL)):
-            found = search(size, candidate, names, HASTE).broken
-            if found:
-                return list(found.values())
-    return []

@@ -33,3 +33,22 @@ class Premise:
         if step.name not in self.steps:
             return True
         return self.holds(old, new, domain, switches, **dict(zip(step.arguments, arguments, strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms the states of a machine are run.
+
+    asked      premises that a run may show to fail, like a property
+    believed   premises that are taken for granted: no step is made for which one fails
+    witnessed  whether it is also asked of each claim whether anything meets it
+    apart      whether a property is asked for once for each step that may break it, and no run goes on behind that
+    """
+
+    asked: tuple[Premise, ...] = ()
+    believed: tuple[Premise, ...] = ()
+    witnessed: bool = False
+    apart: bool = False
+
+
+NO_TERMS = Terms()

@@ -11,8 +11,8 @@ from properties.machine import INVARIANTS, LEMMAS, STEP_PROPERTIES, Invariant, S
 from vgicheck.engine.cone import cone
 from vgicheck.engine.explore import Exploration, explore
 
-from .instances import STEP, Made, Size, parts_of, run, set_up, system
-from .premise import Premise
+from .instances import AT, MET, STEP, Made, Size, parts_of, run, set_up, system
+from .premise import NO_TERMS, Premise, Terms
 
 CLAIMS: tuple[Invariant | StepProperty, ...] = (*LEMMAS, *INVARIANTS, *STEP_PROPERTIES)
 LIMIT = 4_000_000
@@ -32,56 +32,51 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """What every state of an instance showed: a shortest run for each property that fails, and how much was seen."""
+    """What every state of an instance showed: a shortest run for each property that fails, and how much was seen.
+
+    Where it was asked, `met` has the claims that something meets, and a run stands under the name of a property and
+    that of the step that breaks it.
+    """
 
     size: Size
     exploration: Exploration
     broken: dict[str, Broken] = field(default_factory=dict)
+    met: frozenset[str] = frozenset()
 
 
 def search(
-    size: Size,
-    switches: Switches,
-    wanted: Sequence[str],
-    limit: int = LIMIT,
-    premises: Sequence[Premise] = (),
-    believed: Sequence[Premise] = (),
+    size: Size, switches: Switches, wanted: Sequence[str], limit: int = LIMIT, terms: Terms = NO_TERMS
 ) -> Searched:
-    """Run every state of an instance, `limit` at the most, until all of `wanted` and of the premises have failed.
+    """Run every state of an instance, `limit` at the most, until all of `wanted` and what `terms` ask have been met.
 
-    No step is made for which one of `believed` fails.  Raises `ValueError` if a run that was found does not replay,
-    which is a fault in this program.
+    Raises `ValueError` if a run that was found does not replay, which is a fault in this program.
     """
-    instance, steps = system(size, switches, wanted, premises, believed)
+    instance, steps = system(size, switches, wanted, terms)
     seen = explore(cone(instance), limit_states=limit, jobs=1, stop_when_found=True)
-    found = {}
+    found, met = {}, set()
     for name, shown in seen.violations.items():
-        if shown is not None:
+        if shown is not None and name.endswith(MET):
+            met.add(name.removesuffix(MET))
+        elif shown is not None:
             made = (*set_up(size), *(steps[s.label] for s in shown[1:]))
-            found[name] = _replayed(name, size, switches, made, premises, believed)
-    return Searched(size, seen, found)
+            found[name] = _replayed(name, size, switches, made, terms)
+    return Searched(size, seen, found, frozenset(met))
 
 
-def _replayed(
-    name: str,
-    size: Size,
-    switches: Switches,
-    made: tuple[Made, ...],
-    premises: Sequence[Premise],
-    believed: Sequence[Premise],
-) -> Broken:
+def _replayed(name: str, size: Size, switches: Switches, made: tuple[Made, ...], terms: Terms) -> Broken:
     """Return the run that breaks a property; one of steps is broken by one step more."""
-    sentence = failing(name, size, switches, made, premises, believed)
+    claim, _, by = name.partition(AT)
+    sentence = None if by else failing(claim, size, switches, made, terms)
     if sentence is None:
         *_, last = run(size, switches, made)
-        for step in possible(size, last, switches):
-            sentence = failing(name, size, switches, (*made, step), premises, believed)
+        for step in (step for step in possible(size, last, switches) if by in ("", step[0])):
+            sentence = failing(claim, size, switches, (*made, step), terms)
             if sentence is not None:
                 made = (*made, step)
                 break
     if sentence is None:
         raise ValueError(f"{name}: the run that was found in {size.name!r} does not break it in plain Python")
-    return Broken(name, sentence, size, made, len(set_up(size)))
+    return Broken(claim, sentence, size, made, len(set_up(size)))
 
 
 def possible(size: Size, state: Machine, switches: Switches) -> Iterator[Made]:
@@ -93,27 +88,20 @@ def possible(size: Size, state: Machine, switches: Switches) -> Iterator[Made]:
                 yield step.name, arguments
 
 
-def failing(
-    name: str,
-    size: Size,
-    switches: Switches,
-    made: Sequence[Made],
-    premises: Sequence[Premise] = (),
-    believed: Sequence[Premise] = (),
-) -> str | None:
-    """Return the sentence of a property, or of a premise, that fails at the end of a run.
+def failing(name: str, size: Size, switches: Switches, made: Sequence[Made], terms: Terms = NO_TERMS) -> str | None:
+    """Return the sentence of a property, or of a premise that is asked, that fails at the end of a run.
 
-    None if none does, if the run cannot be made, or if one of `believed` fails on its way.
+    None if none does, if the run cannot be made, or if what is believed fails on its way.
     """
     try:
         states = list(run(size, switches, made))
     except ValueError:
         return None
     taken = zip(made, states, states[1:], strict=False)
-    if not all(_holds(premise, *turn, size, switches) for turn in taken for premise in believed):
+    if not all(_holds(premise, *turn, size, switches) for turn in taken for premise in terms.believed):
         return None
     old, new = states[-2:]
-    for premise in premises:
+    for premise in terms.asked:
         if premise.id == name and not _holds(premise, made[-1], old, new, size, switches):
             return premise.sentence
     for claim in CLAIMS:

@@ -20,7 +20,7 @@ from vgicheck.engine.tasks import Task
 from vgicheck.engine.verdict import Obligation, Verdict
 from vgicheck.engine.verdict import Run as Shown
 
-from .instances import INSTANCE, QUICK, SMALL, STEP, Size
+from .instances import QUICK, SMALL, STEP, Size
 from .machine import ALWAYS, FOLLOWING, INDUCTIVE, POSSIBLE, START, WITNESS, Goal, Induction
 from .nearest import nearest
 from .runs import Broken, search
@@ -107,7 +107,7 @@ def searching(generation: str, size: Size, wanted: Sequence[str]) -> Task:
         seen = search(size, switches, wanted)
         for name in wanted:
             if name in seen.broken:
-                yield _refutation(seen.broken[name], switches)
+                yield refutation(seen.broken[name], switches)
             else:
                 verdict = Verdict.PROVED if seen.exploration.exhaustive else Verdict.UNKNOWN
                 yield Obligation(name, size.name, verdict, method="every state", reason=seen.exploration.ended)
@@ -115,7 +115,8 @@ def searching(generation: str, size: Size, wanted: Sequence[str]) -> Task:
     return Task(("search", generation, size.name, *wanted), tuple((name, size.name) for name in wanted), run)
 
 
-def _refutation(broken: Broken, switches: Switches) -> Obligation:
+def refutation(broken: Broken, switches: Switches) -> Obligation:
+    """Return the obligation that a run refutes, of the instance in which it was found."""
     shown, ends = turns(broken.size, switches, broken.made)
     run = Shown(
         broken.sentence,
@@ -157,7 +158,7 @@ def _weakened(switches: Switches, portfolio: Portfolio) -> list[Obligation]:
     return [found[p] for p in PROPERTY_IDS]
 
 
-def _proved(name: str, switches: Switches, timeout: float) -> bool:
+def proves(name: str, switches: Switches, timeout: float) -> bool:
     """Say whether induction proves one property, from the largest set of sentences that keep each other."""
     believed = fixpoint(switches, timeout, name)
     if any(i.id == name and believed.lost_of(i) for i in INDUCTIVE):
@@ -171,15 +172,20 @@ def _proved(name: str, switches: Switches, timeout: float) -> bool:
     return any(ask(premise, timeout).result == "sat" for premise in premises if premise)
 
 
+def run_of(o: Obligation, sizes: Sequence[Size]) -> Broken:
+    """Return the run of a refutation, which was found in one of some instances."""
+    assert o.run is not None
+    size = next(size for size in sizes if size.name == o.run.instance)
+    made = tuple((t.step, t.arguments) for t in o.run.turns)
+    return Broken(o.property, o.run.violated, size, made, o.run.prologue)
+
+
 def nearing(generation: str, o: Obligation, kept: Sequence[str], portfolio: Portfolio) -> Task:
     """Return the task of finding the nearest switches with which a property that is refuted is proved."""
 
     def run() -> Iterator[Obligation]:
-        assert o.run is not None
-        size = INSTANCE[o.run.instance]
-        made = tuple((t.step, t.arguments) for t in o.run.turns)
-        broken = Broken(o.property, o.run.violated, size, made, o.run.prologue)
-        near = nearest(broken, kept, GENERATIONS[generation], lambda s: _proved(o.property, s, portfolio.timeout))
+        broken = run_of(o, SMALL)
+        near = nearest(broken, kept, GENERATIONS[generation], lambda s: proves(o.property, s, portfolio.timeout))
         yield Obligation(o.property, "nearest", Verdict.NOT_RUN if near is None else near.verdict, nearest=near)
 
     return Task(("nearest", generation, o.property, *kept), ((o.property, "nearest"),), run)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import wraps
@@ -25,12 +25,15 @@ from .engine.results import Results, fingerprint
 from .engine.tasks import Runner, Task
 from .engine.verdict import Obligation, Verdict
 from .report import machine, text
+from .report import race as race_text
 from .report.progress import Progress
 
 PACKAGES = ("model", "properties", "proofs", "vgicheck")
 """Ours, whose text determines what is asked."""
 DISTRIBUTIONS = ("z3-solver", "bitwuzla", "cvc5", "libclang", "tree-sitter", "tree-sitter-c", "unidiff", "numpy")
 """What else determines it, and the answers."""
+SMALL_NUMBER = click.IntRange(1, 8)
+"""How many there may be of something in a machine of which every state is run."""
 SECONDS_A_TASK = 20
 """An obligation of the model may take so many times the limit of one question."""
 
@@ -251,10 +254,115 @@ def prove(properties: Sequence[str], generation: str, options: Options) -> None:
     sys.exit(exit_code(found))
 
 
+@main.command()
+@click.argument("arguments", nargs=-1, metavar="[ARGUMENT ...]")
+@click.option("--between", nargs=2, metavar="FUNC FUNC", help="Ask what two functions break that run at the same time.")
+@click.option("--property", "names", multiple=True, metavar="PROPERTY", help="Of --between: only these properties.")
+@click.option("--generation", default="", help="Whose choices the model makes; by default what an argument is about.")
+@click.option("--vcpus", type=SMALL_NUMBER, help="One machine of this many vCPUs, instead of several small ones.")
+@click.option("--cpus", type=SMALL_NUMBER, help="Physical CPUs of it; by default as many as vCPUs.")
+@click.option("--irqs", type=SMALL_NUMBER, help="Level-triggered shared interrupts of it.")
+@click.option("--lrs", type=SMALL_NUMBER, help="List registers of it.")
+@click.option("--limit-states", type=click.IntRange(1), help="States of one machine, at the most.")
+@click.option("--show-all", is_flag=True, help="Show every step that may break a conclusion, each once.")
+@click.option("--fix", "--fix?", "fix", is_flag=True, help="Ask which smallest change of switches mends a conclusion.")
+@common
+def race(
+    arguments: Sequence[str],
+    between: tuple[str, str] | None,
+    names: Sequence[str],
+    generation: str,
+    vcpus: int | None,
+    cpus: int | None,
+    irqs: int | None,
+    lrs: int | None,
+    limit_states: int | None,
+    show_all: bool,
+    fix: bool,
+    options: Options,
+) -> None:
+    """Judge the arguments why code that runs at the same time does no harm: all of them, or those named."""
+    from proofs import races
+    from proofs.arguments import ARGUMENTS
+    from proofs.runs import LIMIT
+
+    _known("--generation", [generation] if generation else [], GENERATIONS, "generations")
+    _known("", arguments, ARGUMENTS, "arguments")
+    _known("--property", names, races.PROPERTY_IDS, "properties")
+    _known("--between", between or (), races.FUNCTION, "functions that race")
+    if between and (arguments or show_all or fix):
+        raise Wrong("--between is a question of its own; ask it without arguments, --show-all and --fix")
+    if names and not between:
+        raise Wrong("--property belongs to --between; the arguments name their own")
+    given = (vcpus, cpus, irqs, lrs)
+    sizes = () if given == (None,) * 4 else (races.sized(vcpus or 2, cpus or vcpus or 2, irqs or 1, lrs or 1),)
+    scope = races.Scope(generation, sizes, limit_states or LIMIT)
+    chosen = [ARGUMENTS[name] for name in dict.fromkeys(arguments or ARGUMENTS)]
+    with options.runner() as runner:
+
+        def run(tasks: Sequence[Task]) -> list[list[Obligation]]:
+            return runner.run(tasks, SECONDS_A_TASK * options.timeout)
+
+        if between:
+            asked = tuple(dict.fromkeys(names)) or races.PROPERTY_IDS
+            one, two = (races.FUNCTION[name] for name in between)
+            found = [o for answer in run(races.between_tasks(one, two, asked, scope)) for o in answer]
+            shown: list[race_text.Claim] = []
+        else:
+            answers = run(races.tasks(chosen, scope))
+            shown = [_claim(*pair, scope) for pair in zip(chosen, answers, strict=True)]
+            if fix:
+                races.mend(run, list(zip(chosen, answers, strict=True)), scope, runner.portfolio)
+            if show_all:
+                for answer, causes in zip(answers, run(races.cause_tasks(chosen, scope)), strict=True):
+                    answer += causes
+            found = [o for answer in answers for o in answer]
+    if options.json_file != "-":
+        table = race_text.claims(shown, found) if shown else text.table(found, {}, methods=True)
+        for line in (*table, *text.runs(found, races.ASKED | SENTENCES, {})):
+            click.echo(line)
+        click.echo(text.summary(found))
+    if options.json_file:
+        _write_json(options.json_file, "race", {"name": "model", "generation": generation or None}, found)
+    sys.exit(exit_code(found))
+
+
+def _claim(argument: Any, answer: Sequence[Obligation], scope: Any) -> race_text.Claim:
+    """Say what came of an argument, of which the verdicts on premise, following and conclusion stand in this order."""
+    from proofs import races
+
+    premise, follows, conclusion = answer
+    generation, _ = scope.of(argument)
+    return race_text.Claim(
+        argument.id,
+        argument.words,
+        argument.where,
+        generation,
+        races.said(premise.verdict, follows.verdict, conclusion.verdict),
+        argument.between,
+        tuple(p.sentence for p in argument.granted),
+        {
+            races.PREMISE: argument.premise.sentence,
+            races.FOLLOWS: f"with that, {argument.conclusion} holds",
+            argument.conclusion: SENTENCES[argument.conclusion],
+        },
+    )
+
+
+def _known(option: str, names: Sequence[str], known: Container[str], what: str) -> None:
+    """Raise `Wrong` for a name that is not known."""
+    for name in names:
+        if name not in known:
+            raise Wrong(f"{f'{option} {name}'.strip()}: there is none of this name; see `vgicheck list {what}`")
+
+
 @main.command("list")
 @click.argument("what", type=click.Choice(["properties", "arguments", "generations", "functions"]))
 def list_(what: str) -> None:
     """List what there is to ask about."""
+    from proofs.arguments import ARGUMENTS
+    from proofs.overlap import FUNCTION
+
     if what == "properties":
         for name, sentence in SENTENCES.items():
             click.echo(f"{name:<28} {sentence}")
@@ -265,8 +373,11 @@ def list_(what: str) -> None:
     elif what == "functions":
         for name, subject in SUBJECTS.items():
             click.echo(f"{name:<34} {subject}")
+        for name, function in FUNCTION.items():
+            click.echo(f"{name:<34} races: {', '.join(function.steps)}")
     else:
-        raise Wrong("list arguments: race arguments are not judged yet, so there is none to list")
+        for name, argument in ARGUMENTS.items():
+            click.echo(f"{name:<22} {argument.words}")
 
 
 def exit_code(obligations: Sequence[Obligation]) -> int:

@@ -26,57 +26,59 @@ def table(obligations: Sequence[Obligation], places: Mapping[str, str], methods:
 
     With `methods` each block says how what is proved there was proved, and of what sizes.
     """
-    numbers = _numbered(obligations)
+    numbers = numbered(obligations)
     for subject in dict.fromkeys(o.subject for o in obligations):
         yield f"{subject}()  {places.get(subject, '')}".rstrip()
         claimed = [o for o in obligations if o.subject == subject]
         alike = {(o.verdict, o.reason, o.location) for o in claimed}
         if len(claimed) > 1 and len(alike) == 1 and claimed[0].reason:
             everything = f"all {len(claimed)} properties"
-            yield f"  {everything:<27} {_verdict(claimed[0]):<11} {_remark(claimed[0], numbers)}".rstrip()
+            yield f"  {everything:<27} {shown_verdict(claimed[0]):<11} {remark(claimed[0], numbers)}".rstrip()
         else:
             for o in claimed:
-                yield f"  {o.property:<27} {_verdict(o):<11} {_remark(o, numbers)}".rstrip()
+                yield f"  {o.property:<27} {shown_verdict(o):<11} {remark(o, numbers)}".rstrip()
         if methods:
             how = dict.fromkeys((o.method, o.bounds) for o in claimed if o.verdict is Verdict.PROVED)
             for method, bounds in how:
-                yield from _wrapped("by:", f"{method}; for {bounds}", indent=2)
+                yield from wrapped("by:", f"{method}; for {bounds}", indent=2)
         yield ""
 
 
-def _verdict(o: Obligation) -> str:
+def shown_verdict(o: Obligation) -> str:
+    """Return a verdict as a table shows it: what is refuted is to be seen at once."""
     return "REFUTED" if o.verdict is Verdict.REFUTED else str(o.verdict)
 
 
-def _remark(o: Obligation, numbers: Mapping[int, int]) -> str:
+def remark(o: Obligation, numbers: Mapping[tuple[str, Run | None], int]) -> str:
+    """Return what a table says behind a verdict, with the number of its run."""
     if o.verdict is Verdict.PROVED:
         return o.method.partition(", equal to ")[2] and f"as {o.method.partition(', equal to ')[2]}"
     where = f"{o.location}: " if o.location else ""
-    run = f"  [{numbers[id(o)]}]" if id(o) in numbers else ""
+    run = f"  [{numbers[o.subject, o.run]}]" if o.run is not None else ""
     return f"{where}{o.reason}{run}"
 
 
-def _numbered(obligations: Sequence[Obligation]) -> dict[int, int]:
-    refuted = [o for o in obligations if o.run is not None]
-    return {id(o): n for n, o in enumerate(refuted, 1)}
+def numbered(obligations: Sequence[Obligation]) -> dict[tuple[str, Run | None], int]:
+    """Number the runs by subject; one that refutes several obligations of a subject has one number."""
+    shown = dict.fromkeys((o.subject, o.run) for o in obligations if o.run is not None)
+    return {key: n for n, key in enumerate(shown, 1)}
 
 
 def runs(
     obligations: Sequence[Obligation], sentences: Mapping[str, str], lines: Mapping[tuple[str, int], str]
 ) -> Iterator[str]:
     """Yield the shortest run of each refutation: what it starts from, the line at fault, what it leaves behind."""
-    numbers = _numbered(obligations)
-    for o in obligations:
-        if o.run is None:
-            continue
-        yield f"[{numbers[id(o)]}] {o.subject}: {o.property}"
+    for (subject, run), n in numbered(obligations).items():
+        o = next(o for o in obligations if (o.subject, o.run) == (subject, run))
+        assert run is not None
+        yield f"[{n}] {o.subject}: {o.property}"
         yield f"    must hold:  {sentences.get(o.property, o.property)}"
-        yield f"    fails:      {o.run.violated}"
-        yield from schedule(o.run) if o.run.turns else _run(o.run, lines)
+        yield f"    fails:      {run.violated}"
+        yield from schedule(run) if run.turns else _run(run, lines)
         if o.nearest is not None:
             yield from _nearest(o.nearest)
         if o.unconfirmed:
-            yield from _wrapped("", f"not in compiled C: {o.unconfirmed}")
+            yield from wrapped("", f"not in compiled C: {o.unconfirmed}")
         yield ""
 
 
@@ -84,14 +86,14 @@ def _nearest(nearest: Nearest) -> Iterator[str]:
     """Say which change mends a property; one that is not proved is told as what it is."""
     names = ", ".join(nearest.switches)
     if nearest.verdict is Verdict.PROVED:
-        yield from _wrapped("proved with:", names)
+        yield from wrapped("proved with:", names)
     else:
-        yield from _wrapped("mended by:", f"{names} (in the small instances; not proved)")
+        yield from wrapped("mended by:", f"{names} (in the small instances; not proved)")
 
 
 def _run(run: Run, lines: Mapping[tuple[str, int], str]) -> Iterator[str]:
     if run.start:
-        yield from _wrapped("starts:", run.start)
+        yield from wrapped("starts:", run.start)
     if run.inputs:
         width = max(len(v.name) for v in run.inputs)
         for n, v in enumerate(run.inputs):
@@ -104,7 +106,7 @@ def _run(run: Run, lines: Mapping[tuple[str, int], str]) -> Iterator[str]:
         named = {"lr": "list register", "intid": "INTID", "vcpu": "vCPU"}
         shown = ", ".join(f"{named.get(v.name, v.name)} {v.value}" for v in run.indices)
         yield f"    {'for:':<11} {shown}"
-    yield from _wrapped("takes:", "lines " + " ".join(str(n) for n in run.path))
+    yield from wrapped("takes:", "lines " + " ".join(str(n) for n in run.path))
     if run.fault is not None:
         text = lines.get((run.fault.file, run.fault.line), "").strip()
         yield f"    {'at fault:':<11} {run.fault}: {text}".rstrip()
@@ -139,7 +141,8 @@ def schedule(run: Run) -> Iterator[str]:
     yield f"    {'seen in:':<11} {', '.join(run.replayed)}"
 
 
-def _wrapped(label: str, text: str, indent: int = 4) -> Iterator[str]:
+def wrapped(label: str, text: str, indent: int = 4) -> Iterator[str]:
+    """Yield a text behind a label, in lines that fit a mail."""
     line, margin = "", " " * indent
     for word in text.split():
         if len(line) + len(word) + 13 + indent > WIDTH:
