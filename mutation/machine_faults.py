@@ -82,7 +82,7 @@ KILLERS: dict[str, Planted] = {
     ),
     "flush-missed": Planted("model.queueing", "not_(queued), missed=here", "not_(queued), missed=0", "flush_irq", TWO),
     "flush-full": Planted("model.queueing", "not_(queued), overflow=True", "overflow=True", "flush_irq", ROOM),
-    "registers-sane": Planted("model.initial", "and_(lt(key[0], nr_vcpus), is_sgi(key[1]))", "False", "start", SGI),
+    "registers-sane": Planted("model.initial", "each(vcpu.irq_enabled)", "machine.vm.irq_enabled", "start", SGI),
     "latched-is-owed": Planted("model.injection", "rises, owed=True", "False, owed=True", "inject", EDGE),
     "level-not-lost": Planted("model.vm", PENDING, "return vm.irq_state[key]", "always", LEVEL),
     "lr-unique": Planted(
