@@ -58,7 +58,7 @@ class Planted:
 
 THREAD = "holder=concat((0, 1), (vcpu, 3)))\n\n\ndef unlock"
 LEFT = "put(s.cpu, cpu, hcr=HCR_OFF) if switches.exit_turns_off else s.cpu"
-ENDED = "ite(both, LRState.PENDING, LRState.INVALID, width=2)"
+ENDED, STUCK = "_guest_lr(s, vcpu, l, ended(lr))", "_guest_lr(s, vcpu, l, replace(lr, state=1))"
 FREED = "put(put(new.shadow, (vcpu, l), lr_used=False), mapping, lr_map=LR_EMPTY)"
 PENDING = "return or_(vm.irq_state[key], level_high)"
 MASKED = "(locked_by(s, vcpu) if switches.lock_irqs_off else False)"
@@ -69,10 +69,10 @@ KILLERS: dict[str, Planted] = {
         "model.runloop", "Phase.GUEST)), not_(locked_by(s, vcpu)))", "Phase.GUEST)))", "vcpu_put", LEVEL
     ),
     "cpus": Planted("model.runloop", LEFT, "s.cpu", "leave", LEVEL),
-    "guest-registers": Planted("model.runloop", ENDED, "LRState.PENDING", "end_of_interrupt", LEVEL),
+    "guest-registers": Planted("model.runloop", ENDED, STUCK, "end_of_interrupt", LEVEL),
     "unused-empty": Planted("model.queueing", "cpuid=source, eoi=eoi)", "cpuid=source, eoi=True)", "flush_irq", SGI),
     "elrsr-empty": Planted("model.queueing", "elrsr=False", "elrsr=True", "flush_irq", LEVEL),
-    "saved-status": Planted("model.runloop", "misr=nothing", "misr=shadow.misr[vcpu]", "sync_end", LEVEL),
+    "saved-status": Planted("model.runloop", "misr=zeroed(Misr)", "misr=shadow.misr[vcpu]", "sync_end", LEVEL),
     "oracle-in-use": Planted(
         "model.runloop", 'domain.exists("in use", "lr", in_use), pend', "False, pend", "sync_end", LEVEL
     ),
