@@ -114,12 +114,31 @@ KILLERS: dict[str, Planted] = {
     "ack-eoi-cycle": Planted(
         "model.queueing", "ite(active, LRState.PENDING_ACTIVE,", "ite(active, LRState.PENDING,", "flush_irq", SGIS
     ),
+    "run-loop-order": Planted("model.runloop", "why[vcpu] == Exit.WFI", "why[vcpu] != Exit.WFI", "block", LEVEL),
+    "kick-stays": Planted("model.injection", "or_(kick[key], oracle[key])", "oracle[key]", "inject", LEVEL),
+    "world-switch-exact": Planted("model.runloop", "hcr=s.shadow.hcr[vcpu], live=True", "live=True", "enter", TWO),
+    "registers-owned": Planted(
+        "model.runloop",
+        "_in_guest(s, vcpu), lt(l, s.nr_lr), in_service",
+        "lt(l, s.nr_lr), in_service",
+        "end_of_interrupt",
+        LEVEL,
+    ),
+    "oracle-tight": Planted(
+        "model.runloop", "deliverable(s.vm, target, intid, 0, switches))", "s.vm.enabled)", "sync_lr", LEVEL
+    ),
 }
 """For each property and lemma of the machine a fault that breaks it."""
 AGAIN = "and_(not_(s.shadow.lr_map[key] == LR_EMPTY), old.cpuid == source)"
 MORE: tuple[tuple[str, Planted], ...] = (
     ("lr-unique", Planted("model.queueing", "mapped, empty,", "empty, empty,", "flush_irq", SGIS, "lr-map-exact")),
     ("lr-unique", Planted("model.queueing", AGAIN, "False", "flush_irq", SGIS, "lr-map-exact")),
+    ("run-loop-order", Planted("model.runloop", "EXITED, why=Exit.IRQ)", "EXITED)", "turn_back", LEVEL)),
+    (
+        "kick-stays",
+        Planted("model.queueing", "overflow=False, request=False)", "overflow=False)", "flush_begin", LEVEL),
+    ),
+    ("active-iff-in-service", Planted("model.queueing", "marks, owned=True", "owned=True", "flush_irq", SGI)),
 )
 """Faults that break a property in another way, with its id."""
 PLANTED = (*KILLERS.items(), *MORE)
