@@ -584,7 +584,7 @@ def _looks_for_a_reason(
     looks = and_(not_(old.vm.pending_on_cpu[v]), new.vm.pending_on_cpu[v])
 
     def waits(key: Key) -> bool:
-        return deliverable(new.vm, v, *key, switches)
+        return deliverable(new.vm, v, key[0], key[1], switches)
 
     def in_use(key: Key) -> bool:
         return and_(lt(key[0], new.nr_lr), not_(new.shadow.elrsr[v, key[0]]))
