@@ -689,7 +689,7 @@ STEP_PROPERTIES: tuple[StepProperty, ...] = (
                  ("vcpu", "lr"), _switched, "__vgic_restore_state, save_vgic_state", "never", "none known", "leave"),
     StepProperty("registers-owned", "the list registers of a CPU change under its guest, at an entry, or in its "
                  "handler", ("cpu", "lr"), _registers_owned, "IHI 0048B GICH_LR", "never", "none known", "enter"),
-    StepProperty("oracle-tight", "a sync sets irq_pending_on_cpu only where something waits or a list register is in use",
+    StepProperty("oracle-tight", "a sync sets irq_pending_on_cpu only for what waits or a list register in use",
                  ("vcpu", "vcpu"), _looks_for_a_reason, "__kvm_vgic_sync_from_cpu", "where bits are cached, as in 2012",
                  "none known", "sync_end"),
 )  # fmt: skip
