@@ -142,3 +142,17 @@ MORE: tuple[tuple[str, Planted], ...] = (
 )
 """Faults that break a property in another way, with its id."""
 PLANTED = (*KILLERS.items(), *MORE)
+LOOKS = "wanted, pending_on_cpu=True"
+NARROW: tuple[tuple[str, str, str, str], ...] = (
+    ("model.initial", "nr_lr=nr_lr,", "nr_lr=nr_lr + 1,", "start"),
+    ("model.initial", "nr_lr=nr_lr,", "nr_lr=nr_lr - 1,", "start"),
+    ("model.initial", "nr_vcpus=nr_vcpus)", "nr_vcpus=nr_vcpus + 1)", "start"),
+    ("model.initial", "nr_vcpus=nr_vcpus)", "nr_vcpus=nr_vcpus - 1)", "start"),
+    ("model.injection", LOOKS, "and_(wanted, not_(in_phase(s, target, Phase.EXITED))), pending_on_cpu=True", "inject"),
+    ("model.injection", LOOKS, "and_(wanted, or_(not_(in_phase(s, target, Phase.GUEST)), "
+     "s.shadow.elrsr[target, 0])), pending_on_cpu=True", "inject"),
+    ("model.queueing", "cpuid=source, eoi=eoi)", "cpuid=1, eoi=eoi)", "flush_irq"),
+    ("model.queueing", "virtual_id=intid, cpuid", "virtual_id=1021, cpuid", "flush_irq"),
+    ("model.queueing", "marks, owned=True, owner=vcpu", "marks, owner=vcpu", "flush_irq"),
+)  # fmt: skip
+"""Faults that show only where a sentence leaves nothing out: module, text, other text, and the stage at which."""
