@@ -38,7 +38,7 @@ from .machine_faults import NARROW, PLANTED
 from .model_campaign import MEANINGLESS
 from .mutant import Fate, MeaninglessError, Mutant, Outcome, fate_of, sample
 from .python_mutants import mutants
-from .suite import tested
+from .suite import by_tests
 
 TIMEOUT = 10.0
 """Seconds for one question."""
@@ -265,7 +265,7 @@ def judged(known: Baseline, module: str, mutant: Mutant, faults: Sequence[Fault]
                     if of == generation and (module, mutant.function) in then.functions:
                         yield from _induced(generation, known.believed[generation], stage, then)
                 if n == 0:
-                    yield from ((name, Verdict.PROVED, now) for name, now in tested(module))
+                    yield from ((name, Verdict.PROVED, now) for name, now in by_tests(module))
             for (generation, name), before in known.small.items():
                 yield from _run(generation, INSTANCE[name], before)
     except MEANINGLESS as cause:

@@ -27,7 +27,7 @@ from vgicheck.engine.workers import run_all
 from .exchange import exchanged, functions_of, text_of
 from .mutant import Fate, MeaninglessError, Mutant, Outcome, Verdicts, fate_of, sample
 from .python_mutants import mutants, used
-from .suite import NAME, tested
+from .suite import NAME, by_tests
 
 PORTFOLIO = Portfolio(10.0)
 """Seconds for one question."""
@@ -202,7 +202,7 @@ def outcome(subject: Subject, mutant: Mutant, baseline: Verdicts, faults: Faults
             yield name, verdict
         yield from judged(subject, mutant.source, which=[REFERENCE])
         with exchanged(subject.module, mutant.source):
-            for name, verdict in tested(subject.module):
+            for name, verdict in by_tests(subject.module):
                 then[name] = Verdict.PROVED
                 yield name, verdict
         others = [g for g in generations(subject) if g != REFERENCE]

@@ -24,11 +24,12 @@ OF: dict[str, tuple[str, ...]] = {
     "model.gicv": ("test_gicv",),
 }  # fmt: skip
 """The files of tests that speak of a module of the model."""
+QUIET = ("-x", "-p", "no:cacheprovider", "-p", "no:xdist")
 NAME = "the tests"
 """What a mutant that a test notices is noticed by, in front of the test's name."""
 
 
-def tested(module: str) -> Iterator[tuple[str, Verdict]]:
+def by_tests(module: str) -> Iterator[tuple[str, Verdict]]:
     """Run the tests of a module as it is in this process, up to the first that fails: it refutes the module.
 
     Meant for a process of its own: what is imported by then stays imported.
@@ -38,7 +39,10 @@ def tested(module: str) -> Iterator[tuple[str, Verdict]]:
     watched = _Failures()
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         files = [str(TESTS / f"{name}.py") for name in OF[module]]
-        pytest.main(["-x", "-p", "no:cacheprovider", "--rootdir", str(TESTS.parents[1]), *files], plugins=[watched])
+        pytest.main(
+            ["-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(TESTS.parents[1]), *files],
+            plugins=[watched],
+        )
     if watched.first:
         yield f"{NAME}: {watched.first}", Verdict.REFUTED
     else:
