@@ -1,4 +1,4 @@
-"""`python -m bench [--mutation [--mutants N]] [explorer|curves|speed]`: measure, and print a plain table."""
+"""`python -m bench [--mutation] [--mutants N] [mutation|explorer|curves|speed]`: measure, and print a plain table."""
 
 from __future__ import annotations
 
@@ -22,11 +22,15 @@ def main() -> None:
     parser.add_argument("--mutation", action="store_true", help="run the mutation campaigns as well, which takes long")
     parser.add_argument("--mutants", type=int, default=60, help="how many mutants of each module or function")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at once, for the campaigns")
-    parser.add_argument("only", nargs="?", choices=["explorer", "curves", "speed"], help="measure this alone")
+    parser.add_argument(
+        "only", nargs="?", choices=["mutation", "explorer", "curves", "speed"], help="measure this alone"
+    )
     options = parser.parse_args()
     table("machine", measure.machine())
     if options.only is None:
-        review(options)
+        review()
+    if options.mutation or options.only == "mutation":
+        table("mutation", measure.mutation(options.jobs, options.mutants))
     if options.only in (None, "speed"):
         table("whole commands, cold and warm", speed.commands(measure.subject()))
     if options.only in (None, "curves"):
@@ -36,7 +40,7 @@ def main() -> None:
         table("the explorer, the first shortest run to a lost interrupt", explorer.hunts())
 
 
-def review(options: argparse.Namespace) -> None:
+def review() -> None:
     """Measure what a review does, and how well its parts are tested."""
     patch = measure.subject()
     table("a whole review, cold, median of 3", measure.whole_review(patch))
@@ -44,8 +48,6 @@ def review(options: argparse.Namespace) -> None:
     table("eoi-clears-active encoded directly, 1,024 interrupts, 64 list registers", measure.direct_proof())
     table("the evaluator's summaries, 1,024 interrupts", measure.summaries(patch))
     table("another tool", measure.cbmc(patch))
-    if options.mutation:
-        table("mutation", measure.mutation(options.jobs, options.mutants))
 
 
 main()

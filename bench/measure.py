@@ -21,6 +21,7 @@ import z3
 from mutation import c_campaign, machine_campaign, model_campaign
 from mutation.equivalents import EQUIVALENT
 from mutation.mutant import Fate, Mutant, Outcome, sample, score
+from mutation.suite import NAME
 from proofs.bindings.kvm_2012 import bound
 from proofs.generations import october_2012
 from properties.handler import HANDLER
@@ -150,8 +151,13 @@ def summaries(patch: Path) -> Iterator[Row]:
 
 def mutation(jobs: int, most: int) -> Iterator[Row]:
     """Yield the score of every campaign, `most` mutants of each chosen evenly. This takes long."""
-    yield from _transitions(jobs, most)
     yield from _machine(jobs, most)
+    yield from _transitions(jobs, most)
+    yield from _patches(jobs, most)
+
+
+def _patches(jobs: int, most: int) -> Iterator[Row]:
+    """Yield the scores of the C of the patches."""
     patches = dict.fromkeys([GOOD, subject()])
     for patch in patches:
         example = c_campaign.example(patch)
@@ -162,24 +168,25 @@ def mutation(jobs: int, most: int) -> Iterator[Row]:
 
 
 def _transitions(jobs: int, most: int) -> Iterator[Row]:
-    """Yield the scores of the model's transitions, then those of their properties, which are tried by the former."""
-    killed: dict[model_campaign.Subject, list[Mutant]] = {}
-    for subject_ in model_campaign.MODEL:
-        listed = model_campaign.all_mutants(subject_)
-        outcomes = model_campaign.campaign(subject_, sample(listed, most), jobs)
-        killed[subject_] = [o.mutant for o in outcomes if o.fate is Fate.KILLED]
-        yield from _scored(subject_.module, outcomes, len(listed))
-    faults = model_campaign.faults_of(killed, jobs)
-    for subject_ in model_campaign.PROPERTIES:
-        listed = model_campaign.all_mutants(subject_)
-        outcomes = model_campaign.campaign(subject_, sample(listed, most), jobs, faults)
-        yield from _scored(subject_.module, outcomes, len(listed))
+    """Yield the scores of the model's transitions, and of their properties, which are tried by the former."""
+    for model, properties in model_campaign.FAMILIES:
+        killed: dict[model_campaign.Subject, list[Mutant]] = {}
+        for subject_ in model:
+            listed = model_campaign.all_mutants(subject_)
+            outcomes = model_campaign.campaign(subject_, sample(listed, most), jobs)
+            killed[subject_] = [o.mutant for o in outcomes if o.fate is Fate.KILLED]
+            yield from _scored(subject_.module, outcomes, len(listed))
+        faults = model_campaign.faults_of(killed, jobs)
+        for subject_ in properties:
+            listed = model_campaign.all_mutants(subject_)
+            outcomes = model_campaign.campaign(subject_, sample(listed, most), jobs, faults)
+            yield from _scored(subject_.module, outcomes, len(listed))
 
 
 def _machine(jobs: int, most: int) -> Iterator[Row]:
     """Yield the scores of the machine's modules, and of its properties, which are tried by the mutants of those."""
     known = machine_campaign.baseline()
-    faults: list[machine_campaign.Fault] = []
+    faults = machine_campaign.narrow()
     for module in machine_campaign.MODEL:
         listed = machine_campaign.all_mutants(module)
         outcomes, found = machine_campaign.campaign(known, module, sample(listed, most), jobs)
@@ -192,7 +199,8 @@ def _machine(jobs: int, most: int) -> Iterator[Row]:
 
 def _scored(name: str, outcomes: Sequence[Outcome], of: int) -> Iterator[Row]:
     result = score(outcomes, EQUIVALENT)
-    share = f"{result.killed}/{result.counted} = {100 * result.ratio:.1f} %"
+    by_tests = sum(o.fate is Fate.KILLED and o.killer.startswith(NAME) for o in outcomes)
+    share = f"{result.killed}/{result.counted} = {100 * result.ratio:.1f} %, {by_tests} by a test alone"
     judged = f"{len(outcomes)} of {of} mutants"
     yield name, f"{share}; {judged}, {result.equivalent} equivalent, {result.invalid} without meaning"
     for o in result.survivors:

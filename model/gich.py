@@ -180,6 +180,11 @@ def is_pending(lr: ListRegister) -> bool:
     return lr.state == LRState.PENDING
 
 
+def is_valid(lr: ListRegister) -> bool:
+    """Say whether a list register is pending, active or both."""
+    return lr.state != LRState.INVALID
+
+
 def in_service(lr: ListRegister) -> bool:
     """Say whether a list register is active, or pending and active."""
     return or_(lr.state == LRState.ACTIVE, lr.state == LRState.PENDING_ACTIVE)
@@ -197,12 +202,17 @@ def eisr(gich: Gich, lr_index: int) -> bool:
 
 def misr(gich: Gich) -> Misr:
     """Derive GICH_MISR. The conditions do not depend on HCR.En, and EOI needs no enable."""
-    hcr, vmcr = gich.hcr, gich.vmcr
+    end_seen, waits = any_register(gich, is_ended), any_register(gich, is_pending)
+    return conditions(gich.hcr, gich.vmcr, end_seen, two_valid(gich), waits)
+
+
+def conditions(hcr: Hcr, vmcr: Vmcr, end_seen: bool, two: bool, waits: bool) -> Misr:
+    """Return GICH_MISR, given whether an end is seen, two registers are valid, and one is exactly pending."""
     return Misr(
-        eoi=any_register(gich, is_ended),
-        u=and_(hcr.uie, not_(two_valid(gich))),
+        eoi=end_seen,
+        u=and_(hcr.uie, not_(two)),
         lrenp=and_(hcr.lrenpie, hcr.eoicount != 0),
-        np=and_(hcr.npie, not_(any_register(gich, is_pending))),
+        np=and_(hcr.npie, not_(waits)),
         vgrp0e=and_(hcr.vgrp0eie, vmcr.grp0_en),
         vgrp0d=and_(hcr.vgrp0die, not_(vmcr.grp0_en)),
         vgrp1e=and_(hcr.vgrp1eie, vmcr.grp1_en),
@@ -214,14 +224,19 @@ def two_valid(gich: Gich) -> bool:
     """Say whether two or more list registers are valid, that is pending, active or both."""
     one, two = False, False
     for _, there, lr in registers(gich):
-        valid = and_(there, lr.state != LRState.INVALID)
+        valid = and_(there, is_valid(lr))
         one, two = or_(one, valid), or_(two, and_(one, valid))
     return two
 
 
 def maintenance_line(gich: Gich) -> bool:
     """Say whether the interface asserts the maintenance interrupt, which is level-sensitive."""
-    return and_(gich.hcr.en, encode_misr(misr(gich)) != 0)
+    return asserted(gich.hcr, misr(gich))
+
+
+def asserted(hcr: Hcr, status: Misr) -> bool:
+    """Say whether conditions assert the maintenance interrupt: any one does, of an interface that is enabled."""
+    return and_(hcr.en, encode_misr(status) != 0)
 
 
 def acknowledge(gich: Gich, lr_index: int) -> Gich:
@@ -231,8 +246,12 @@ def acknowledge(gich: Gich, lr_index: int) -> Gich:
     active is not taken.  Active priorities are left as they are: see `model.gicv.read_iar`.
     """
     taken = and_(gich.hcr.en, implemented(gich, lr_index), is_pending(gich.lr[lr_index]))
-    active = replace(gich.lr[lr_index], state=LRState.ACTIVE)
-    return replace(gich, lr=gich.lr.set(lr_index, active, when=taken))
+    return replace(gich, lr=gich.lr.set(lr_index, taken_up(gich.lr[lr_index]), when=taken))
+
+
+def taken_up(lr: ListRegister) -> ListRegister:
+    """Return a list register after the acknowledge of its interrupt, which is pending."""
+    return replace(lr, state=LRState.ACTIVE)
 
 
 def end_of_interrupt(gich: Gich, virtual_id: int) -> Gich:
@@ -249,9 +268,12 @@ def end_of_interrupt(gich: Gich, virtual_id: int) -> Gich:
 
 def deactivate(gich: Gich, lr_index: int, when: bool) -> Gich:
     """Where `when` holds, end the interrupt in a list register: active to invalid, pending and active to pending."""
-    lr = gich.lr[lr_index]
-    ended = replace(lr, state=ite(lr.state == LRState.ACTIVE, LRState.INVALID, LRState.PENDING, width=2))
-    return replace(gich, lr=gich.lr.set(lr_index, ended, when=when))
+    return replace(gich, lr=gich.lr.set(lr_index, ended(gich.lr[lr_index]), when=when))
+
+
+def ended(lr: ListRegister) -> ListRegister:
+    """Return a list register after the end of its interrupt, which is in service."""
+    return replace(lr, state=ite(lr.state == LRState.ACTIVE, LRState.INVALID, LRState.PENDING, width=2))
 
 
 def counted(hcr: Hcr) -> Hcr:

@@ -29,6 +29,8 @@ Registers = Annotated[Map[ListRegister], MapOf((3, 6), ListRegister)]
 Lr = Annotated[int, Width(6)]
 Rank = Annotated[int, Width(13)]
 """Where an interrupt stands in the order of the flush: INTID, then the source of an SGI."""
+VMCR = replace(VMCR_RESET, grp0_en=True)
+"""GICH_VMCR of every vCPU: group 0 is enabled and group 1 is not."""
 LAST_RANK = 0x1FFF
 """Beyond every interrupt: INTIDs end at 1019."""
 
@@ -238,7 +240,7 @@ def registers(s: Machine, cpu: int) -> Gich:
         nr_lr=s.nr_lr,
         lr=Map(lambda key: s.cpu.lr[cpu, key[0]]),
         hcr=s.cpu.hcr[cpu],
-        vmcr=replace(VMCR_RESET, grp0_en=True),
+        vmcr=VMCR,
         apr=0,
     )
 

@@ -5,19 +5,33 @@ Stands for `kvm_arch_vcpu_ioctl_run`, the world switch, `kvm_vcpu_block`, and `_
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from vgicheck.engine.domain import Domain
 from vgicheck.engine.maps import Map
-from vgicheck.engine.values import and_, field_of, iff, implies, ite, le, lt, not_, or_, same, widened
+from vgicheck.engine.values import and_, field_of, iff, implies, ite, le, lt, not_, or_, same, widened, zeroed
 
 from .distributor import LR_EMPTY, NR_PRIVATE_IRQS
 from .generation import Switches
-from .gich import Misr
+from .gich import (
+    Misr,
+    asserted,
+    conditions,
+    counted,
+    ended,
+    in_service,
+    is_empty,
+    is_ended,
+    is_pending,
+    is_valid,
+    taken_up,
+)
 from .handler import HCR_OFF
-from .lr import ListRegister, LRState
+from .lr import ListRegister
 from .machine import (
     LAST_RANK,
+    VMCR,
     Exit,
     Irq,
     Machine,
@@ -92,49 +106,29 @@ def _left(s: Machine, vcpu: int, why: int, domain: Domain, switches: Switches) -
     shadow = replace(
         old,
         lr=Map(lambda key: ite(same(key[0], vcpu), lr[cpu, key[1]], old.lr[key])),
-        eisr=saved(old.eisr, ended),
-        elrsr=saved(old.elrsr, empty),
+        eisr=saved(old.eisr, is_ended),
+        elrsr=saved(old.elrsr, is_empty),
     )
     shadow = put(shadow, vcpu, hcr=s.cpu.hcr[cpu], misr=live_misr(s, cpu, domain))
     hardware = put(s.cpu, cpu, hcr=HCR_OFF) if switches.exit_turns_off else s.cpu
     return thread(replace(s, shadow=shadow, cpu=hardware), vcpu, phase=Phase.EXITED, why=why)
 
 
-def ended(lr: ListRegister) -> bool:
-    """A bit of GICH_EISR."""
-    return and_(lr.state == LRState.INVALID, not_(lr.hw), lr.eoi)
-
-
-def empty(lr: ListRegister) -> bool:
-    """A bit of GICH_ELRSR."""
-    return and_(lr.state == LRState.INVALID, or_(lr.hw, not_(lr.eoi)))
-
-
 def live_misr(s: Machine, cpu: int, domain: Domain) -> Misr:
-    """GICH_MISR of a physical CPU; group 0 is enabled and group 1 is not."""
-    hcr = s.cpu.hcr[cpu]
+    """GICH_MISR of a physical CPU."""
 
-    def lrs(holds: object) -> object:
-        return lambda key: and_(lt(key[0], s.nr_lr), holds(s.cpu.lr[cpu, key[0]]))  # type: ignore[operator]
+    def lrs(holds: Callable[[ListRegister], bool]) -> Callable[[tuple[int, ...]], bool]:
+        return lambda key: and_(lt(key[0], s.nr_lr), holds(s.cpu.lr[cpu, key[0]]))
 
-    some, two = domain.exists, domain.two
-    valid, pending = lrs(lambda lr: lr.state != LRState.INVALID), lrs(lambda lr: lr.state == LRState.PENDING)
-    return Misr(
-        eoi=some("eisr", "lr", lrs(ended), given=(cpu,)),  # type: ignore[arg-type]
-        u=and_(hcr.uie, not_(two("valid", "lr", valid, given=(cpu,)))),  # type: ignore[arg-type]
-        lrenp=and_(hcr.lrenpie, hcr.eoicount != 0),
-        np=and_(hcr.npie, not_(some("pending", "lr", pending, given=(cpu,)))),  # type: ignore[arg-type]
-        vgrp0e=hcr.vgrp0eie,
-        vgrp0d=False,
-        vgrp1e=False,
-        vgrp1d=hcr.vgrp1die,
-    )
+    end_seen = domain.exists("eisr", "lr", lrs(is_ended), given=(cpu,))
+    two = domain.two("valid", "lr", lrs(is_valid), given=(cpu,))
+    waits = domain.exists("pending", "lr", lrs(is_pending), given=(cpu,))
+    return conditions(s.cpu.hcr[cpu], VMCR, end_seen, two, waits)
 
 
 def maintenance_line(s: Machine, cpu: int, domain: Domain) -> bool:
     """The maintenance interrupt of a physical CPU, a level."""
-    m = live_misr(s, cpu, domain)
-    return and_(s.cpu.hcr[cpu].en, or_(m.eoi, m.u, m.lrenp, m.np, m.vgrp0e, m.vgrp1d))
+    return asserted(s.cpu.hcr[cpu], live_misr(s, cpu, domain))
 
 
 # The guest ---------------------------------------------------------------------------------------
@@ -144,33 +138,28 @@ def acknowledge(s: Machine, vcpu: int, l: int) -> tuple[bool, Machine]:
     """The guest reads GICV_IAR, and a pending interrupt becomes active."""
     lr = s.cpu.lr[s.thread.cpu[vcpu], l]
     enabled = s.cpu.hcr[s.thread.cpu[vcpu]].en
-    guard = and_(_in_guest(s, vcpu), lt(l, s.nr_lr), enabled, lr.state == LRState.PENDING)
-    return guard, _guest_lr(s, vcpu, l, LRState.ACTIVE)
+    guard = and_(_in_guest(s, vcpu), lt(l, s.nr_lr), enabled, is_pending(lr))
+    return guard, _guest_lr(s, vcpu, l, taken_up(lr))
 
 
 def end_of_interrupt(s: Machine, vcpu: int, l: int) -> tuple[bool, Machine]:
     """The guest writes the id of an active interrupt to GICV_EOIR or GICV_DIR, in any order it likes."""
     lr = s.cpu.lr[s.thread.cpu[vcpu], l]
-    both = lr.state == LRState.PENDING_ACTIVE
-    guard = and_(_in_guest(s, vcpu), lt(l, s.nr_lr), or_(lr.state == LRState.ACTIVE, both))
-    return guard, _guest_lr(s, vcpu, l, ite(both, LRState.PENDING, LRState.INVALID, width=2))
+    return and_(_in_guest(s, vcpu), lt(l, s.nr_lr), in_service(lr)), _guest_lr(s, vcpu, l, ended(lr))
 
 
 def wrong_end(s: Machine, vcpu: int) -> tuple[bool, Machine]:
     """The guest writes an id to GICV_EOIR that no list register has active: EOICount goes up and wraps."""
     cpu = s.thread.cpu[vcpu]
-    hcr = s.cpu.hcr[cpu]
-    counted = replace(hcr, eoicount=field_of(hcr.eoicount + 1, 4, 0))
-    return _in_guest(s, vcpu), replace(s, cpu=put(s.cpu, cpu, hcr=counted))
+    return _in_guest(s, vcpu), replace(s, cpu=put(s.cpu, cpu, hcr=counted(s.cpu.hcr[cpu])))
 
 
 def _in_guest(s: Machine, vcpu: int) -> bool:
     return and_(runs(s, vcpu), in_phase(s, vcpu, Phase.GUEST))
 
 
-def _guest_lr(s: Machine, vcpu: int, l: int, state: int) -> Machine:
-    key = s.thread.cpu[vcpu], l
-    return replace(s, cpu=put(s.cpu, key, lr=replace(s.cpu.lr[key], state=state)))
+def _guest_lr(s: Machine, vcpu: int, l: int, lr: ListRegister) -> Machine:
+    return replace(s, cpu=put(s.cpu, (s.thread.cpu[vcpu], l), lr=lr))
 
 
 # Kicks, and the end of a turn of the loop -----------------------------------------------------------
@@ -327,7 +316,6 @@ def _synced(s: Machine, vcpu: int, switches: Switches) -> Machine:
     if switches.sync_consumes:
         eisr = s.shadow.eisr
         forgotten = Map(lambda key: and_(not_(same(key[0], vcpu)), eisr[key]))
-        nothing = Misr(False, False, False, False, False, False, False, False)
-        new = replace(new, shadow=put(replace(s.shadow, eisr=forgotten), vcpu, misr=nothing))
+        new = replace(new, shadow=put(replace(s.shadow, eisr=forgotten), vcpu, misr=zeroed(Misr)))
     new = thread(new, vcpu, phase=Phase.SYNCED)
     return unlock(new) if switches.sync_locks else new

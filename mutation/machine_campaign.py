@@ -1,9 +1,10 @@
 """Judging mutants of the whole machine: of its steps, of its initial state, and of the properties claimed of them.
 
-A mutant is judged as `vgicheck prove` judges: the induction of every generation is asked again wherever a question is
-another than before, from the sentences that keep each other in it, and so is which properties a state of a small
-instance breaks.  A mutant of a property must besides notice the faults that the property notices: those planted for
-it, by a run, and mutants of the machine, each at the step at which the property gave it away.
+A mutant is judged as `vgicheck prove` judges: the induction is asked again wherever a question is another than before,
+from the sentences that keep each other, and so is which properties a state of a small instance of a generation breaks.
+What the reference does not notice the tests of the model may.  A mutant of a property must besides notice the faults
+that the property notices: those planted for it, by a run or by the induction, and mutants of the machine, each at the
+step at which the property gave it away.
 """
 
 from __future__ import annotations
@@ -32,11 +33,12 @@ from vgicheck.engine.values import fresh
 from vgicheck.engine.verdict import Verdict
 from vgicheck.engine.workers import run_all
 
-from .exchange import exchanged, functions_of, text_of
-from .machine_faults import PLANTED
+from .exchange import exchanged, faulty, functions_of, text_of
+from .machine_faults import NARROW, PLANTED
 from .model_campaign import MEANINGLESS
 from .mutant import Fate, MeaninglessError, Mutant, Outcome, fate_of, sample
 from .python_mutants import mutants
+from .suite import by_tests
 
 TIMEOUT = 10.0
 """Seconds for one question."""
@@ -48,17 +50,16 @@ MODEL = ("model.vm", "model.machine", "model.queueing", "model.injection", "mode
 PROPERTIES = "properties.machine"
 MODULES = (*MODEL, PROPERTIES)
 RUN_OF = ("2012-09", "v3.9")
-"""Generations of which small instances are run: between them they make every choice that a generation makes."""
+"""Generations of which small instances are run: between them they make every choice that a generation makes.
+
+The branches of 2012 are tested by hand besides.
+"""
 JUDGED: dict[str, Switches] = {
     "reference": REFERENCE,
     "an interface left on": replace(REFERENCE, exit_turns_off=False),
-    "a cached copy": replace(REFERENCE, flush_reads_state=False),
-    "a line in the state": replace(REFERENCE, line_apart=False),
-    "a cached copy of a line in the state": replace(REFERENCE, flush_reads_state=False, line_apart=False),
-    **{generation: GENERATIONS[generation] for generation in RUN_OF},
 }
-"""What is judged: the reference; the reference with a choice of 2012, by which other branches are run and almost every
-sentence is kept; and the generations that are run.
+"""What the induction judges: the reference, and the reference with its maintenance interrupt back, which keeps almost
+every sentence.
 """
 RUN = tuple(size for size in QUICK if "edge" in size.name or len(size.irqs) > 1 or size.cpus > 1 or size.stores)
 """Instances of which none is a part of another."""
@@ -121,7 +122,7 @@ def baseline(names: Sequence[str] = tuple(JUDGED)) -> Baseline:
     """Judge the machine as it is, of those choices of `JUDGED` that are named."""
     believed = {g: ALL if g == "reference" else fixpoint(JUDGED[g], TIMEOUT) for g in names}
     stages = {(g, stage): _stage(g, believed[g], stage) for g in names for stage in INDUCTION}
-    small = {(g, size.name): _small(g, size) for g in names if g in RUN_OF for size in RUN}
+    small = {(g, size.name): _small(g, size) for g in RUN_OF for size in RUN}
     return Baseline(believed, stages, small, tuple(_used_by(claim) for claim in CLAIMS))
 
 
@@ -228,6 +229,15 @@ def faults_of(module: str, mutant: Mutant, stage: str) -> list[Fault]:
     return found
 
 
+def narrow() -> list[Fault]:
+    """List what gives away the faults that show only where a sentence leaves nothing out."""
+    found = []
+    for module, old, new, stage in NARROW:
+        mutant = Mutant("planted", 0, f"{old} -> {new}", faulty(text_of(module), old, new))
+        found += faults_of(module, mutant, stage)
+    return found
+
+
 def trials(known: Baseline, faults: Sequence[Fault], function: str) -> list[Fault]:
     """Choose the faults by which a mutant of a function of `PROPERTIES` is tried: some for each sentence."""
     per_sentence: dict[tuple[int, str], list[Fault]] = {}
@@ -250,9 +260,12 @@ def judged(known: Baseline, module: str, mutant: Mutant, faults: Sequence[Fault]
                 for fault in trials(known, faults, mutant.function):
                     name = f"{fault.sentence} at {fault.stage}, under {fault.mutant.key}"
                     yield name, Verdict.REFUTED, fault.noticed()
-            for (generation, stage), then in known.stages.items():
-                if (module, mutant.function) in then.functions:
-                    yield from _induced(generation, known.believed[generation], stage, then)
+            for n, generation in enumerate(known.believed):
+                for (of, stage), then in known.stages.items():
+                    if of == generation and (module, mutant.function) in then.functions:
+                        yield from _induced(generation, known.believed[generation], stage, then)
+                if n == 0:
+                    yield from ((name, Verdict.PROVED, now) for name, now in by_tests(module))
             for (generation, name), before in known.small.items():
                 yield from _run(generation, INSTANCE[name], before)
     except MEANINGLESS as cause:

@@ -58,7 +58,7 @@ class Planted:
 
 THREAD = "holder=concat((0, 1), (vcpu, 3)))\n\n\ndef unlock"
 LEFT = "put(s.cpu, cpu, hcr=HCR_OFF) if switches.exit_turns_off else s.cpu"
-ENDED = "ite(both, LRState.PENDING, LRState.INVALID, width=2)"
+ENDED, STUCK = "_guest_lr(s, vcpu, l, ended(lr))", "_guest_lr(s, vcpu, l, replace(lr, state=1))"
 FREED = "put(put(new.shadow, (vcpu, l), lr_used=False), mapping, lr_map=LR_EMPTY)"
 PENDING = "return or_(vm.irq_state[key], level_high)"
 MASKED = "(locked_by(s, vcpu) if switches.lock_irqs_off else False)"
@@ -69,10 +69,10 @@ KILLERS: dict[str, Planted] = {
         "model.runloop", "Phase.GUEST)), not_(locked_by(s, vcpu)))", "Phase.GUEST)))", "vcpu_put", LEVEL
     ),
     "cpus": Planted("model.runloop", LEFT, "s.cpu", "leave", LEVEL),
-    "guest-registers": Planted("model.runloop", ENDED, "LRState.PENDING", "end_of_interrupt", LEVEL),
+    "guest-registers": Planted("model.runloop", ENDED, STUCK, "end_of_interrupt", LEVEL),
     "unused-empty": Planted("model.queueing", "cpuid=source, eoi=eoi)", "cpuid=source, eoi=True)", "flush_irq", SGI),
     "elrsr-empty": Planted("model.queueing", "elrsr=False", "elrsr=True", "flush_irq", LEVEL),
-    "saved-status": Planted("model.runloop", "misr=nothing", "misr=shadow.misr[vcpu]", "sync_end", LEVEL),
+    "saved-status": Planted("model.runloop", "misr=zeroed(Misr)", "misr=shadow.misr[vcpu]", "sync_end", LEVEL),
     "oracle-in-use": Planted(
         "model.runloop", 'domain.exists("in use", "lr", in_use), pend', "False, pend", "sync_end", LEVEL
     ),
@@ -82,7 +82,7 @@ KILLERS: dict[str, Planted] = {
     ),
     "flush-missed": Planted("model.queueing", "not_(queued), missed=here", "not_(queued), missed=0", "flush_irq", TWO),
     "flush-full": Planted("model.queueing", "not_(queued), overflow=True", "overflow=True", "flush_irq", ROOM),
-    "registers-sane": Planted("model.initial", "and_(lt(key[0], nr_vcpus), is_sgi(key[1]))", "False", "start", SGI),
+    "registers-sane": Planted("model.initial", "each(vcpu.irq_enabled)", "machine.vm.irq_enabled", "start", SGI),
     "latched-is-owed": Planted("model.injection", "rises, owed=True", "False, owed=True", "inject", EDGE),
     "level-not-lost": Planted("model.vm", PENDING, "return vm.irq_state[key]", "always", LEVEL),
     "lr-unique": Planted(
@@ -114,12 +114,45 @@ KILLERS: dict[str, Planted] = {
     "ack-eoi-cycle": Planted(
         "model.queueing", "ite(active, LRState.PENDING_ACTIVE,", "ite(active, LRState.PENDING,", "flush_irq", SGIS
     ),
+    "run-loop-order": Planted("model.runloop", "why[vcpu] == Exit.WFI", "why[vcpu] != Exit.WFI", "block", LEVEL),
+    "kick-stays": Planted("model.injection", "or_(kick[key], oracle[key])", "oracle[key]", "inject", LEVEL),
+    "world-switch-exact": Planted("model.runloop", "hcr=s.shadow.hcr[vcpu], live=True", "live=True", "enter", TWO),
+    "registers-owned": Planted(
+        "model.runloop",
+        "_in_guest(s, vcpu), lt(l, s.nr_lr), in_service",
+        "lt(l, s.nr_lr), in_service",
+        "end_of_interrupt",
+        LEVEL,
+    ),
+    "oracle-tight": Planted(
+        "model.runloop", "deliverable(s.vm, target, intid, 0, switches))", "s.vm.enabled)", "sync_lr", LEVEL
+    ),
 }
 """For each property and lemma of the machine a fault that breaks it."""
 AGAIN = "and_(not_(s.shadow.lr_map[key] == LR_EMPTY), old.cpuid == source)"
 MORE: tuple[tuple[str, Planted], ...] = (
     ("lr-unique", Planted("model.queueing", "mapped, empty,", "empty, empty,", "flush_irq", SGIS, "lr-map-exact")),
     ("lr-unique", Planted("model.queueing", AGAIN, "False", "flush_irq", SGIS, "lr-map-exact")),
+    ("run-loop-order", Planted("model.runloop", "EXITED, why=Exit.IRQ)", "EXITED)", "turn_back", LEVEL)),
+    (
+        "kick-stays",
+        Planted("model.queueing", "overflow=False, request=False)", "overflow=False)", "flush_begin", LEVEL),
+    ),
+    ("active-iff-in-service", Planted("model.queueing", "marks, owned=True", "owned=True", "flush_irq", SGI)),
 )
 """Faults that break a property in another way, with its id."""
 PLANTED = (*KILLERS.items(), *MORE)
+LOOKS = "wanted, pending_on_cpu=True"
+NARROW: tuple[tuple[str, str, str, str], ...] = (
+    ("model.initial", "nr_lr=nr_lr,", "nr_lr=nr_lr + 1,", "start"),
+    ("model.initial", "nr_lr=nr_lr,", "nr_lr=nr_lr - 1,", "start"),
+    ("model.initial", "nr_vcpus=nr_vcpus)", "nr_vcpus=nr_vcpus + 1)", "start"),
+    ("model.initial", "nr_vcpus=nr_vcpus)", "nr_vcpus=nr_vcpus - 1)", "start"),
+    ("model.injection", LOOKS, "and_(wanted, not_(in_phase(s, target, Phase.EXITED))), pending_on_cpu=True", "inject"),
+    ("model.injection", LOOKS, "and_(wanted, or_(not_(in_phase(s, target, Phase.GUEST)), "
+     "s.shadow.elrsr[target, 0])), pending_on_cpu=True", "inject"),
+    ("model.queueing", "cpuid=source, eoi=eoi)", "cpuid=1, eoi=eoi)", "flush_irq"),
+    ("model.queueing", "virtual_id=intid, cpuid", "virtual_id=1021, cpuid", "flush_irq"),
+    ("model.queueing", "marks, owned=True, owner=vcpu", "marks, owner=vcpu", "flush_irq"),
+)  # fmt: skip
+"""Faults that show only where a sentence leaves nothing out: module, text, other text, and the stage at which."""

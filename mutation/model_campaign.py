@@ -1,6 +1,7 @@
 """Judging mutants of the model's transitions, and of their properties, under every property that is claimed of them.
 
-A mutant of a property must besides refute what the property refutes: mutants of the model, which it gave away.
+A mutant of a property must besides refute what the property refutes, sentence by sentence: mutants of the model, which
+it gave away.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from itertools import zip_longest
 from types import MappingProxyType
 
 import z3
@@ -23,8 +25,9 @@ from vgicheck.engine.verdict import Verdict
 from vgicheck.engine.workers import run_all
 
 from .exchange import exchanged, functions_of, text_of
-from .mutant import Fate, MeaninglessError, Mutant, Outcome, Verdicts, fate_of
+from .mutant import Fate, MeaninglessError, Mutant, Outcome, Verdicts, fate_of, sample
 from .python_mutants import mutants, used
+from .suite import NAME, by_tests
 
 PORTFOLIO = Portfolio(10.0)
 """Seconds for one question."""
@@ -32,7 +35,9 @@ LIMIT = 300.0
 """Seconds for all obligations of one mutant."""
 REFERENCE = "reference"
 FAULTS_EACH = 3
-"""Mutants of the model by which each property of a mutated module is tried."""
+"""Mutants of the model by which each sentence of a mutated property is tried."""
+FAULTS_MOST = 24
+"""Mutants of the model by which a mutated property is tried."""
 MEANINGLESS = (SyntaxError, TypeError, NameError, AttributeError, ValueError, LookupError, z3.Z3Exception)
 """How a mutated transition ends that is no transition: it leaves out a name, or mixes types or widths."""
 
@@ -72,24 +77,33 @@ CODEC = Subject("model.lr", ("lr_codec",))
 VMCR = Subject("model.vmcr", ("vmcr_codec",))
 GICH = Subject("model.gich", ("gich_status", "guest_access", *_GICV))
 GICV = Subject("model.gicv", _GICV)
-MODEL = (HANDLER, INIT, SET_ADDR, MMIO, GICD, ICFGR, LOAD, CODEC, VMCR, GICH, GICV)
-"""The modules of the model, but for the machine's."""
-PROPERTIES = (
-    Subject("properties.handler", _HANDLER),
-    Subject("properties.init", _INIT),
-    Subject("properties.init_errors", _INIT),
-    Subject("properties.set_addr", _SET_ADDR),
-    Subject("properties.mmio", _MMIO),
-    Subject("properties.mmio_fields", _MMIO),
-    Subject("properties.gicd", _MMIO),
-    Subject("properties.hardware", ("lr_codec", "gich_status", "guest_access")),
-    Subject("properties.vmcr", ("vmcr_codec",)),
-    Subject("properties.cpu_interface", _GICV),
+FAMILIES: tuple[tuple[tuple[Subject, ...], tuple[Subject, ...]], ...] = (
+    (
+        (CODEC, VMCR, GICH, GICV),
+        (
+            Subject("properties.hardware", ("lr_codec", "gich_status", "guest_access")),
+            Subject("properties.vmcr", ("vmcr_codec",)),
+            Subject("properties.cpu_interface", _GICV),
+        ),
+    ),
+    ((SET_ADDR,), (Subject("properties.set_addr", _SET_ADDR),)),
+    ((HANDLER,), (Subject("properties.handler", _HANDLER),)),
+    ((INIT,), (Subject("properties.init", _INIT), Subject("properties.init_errors", _INIT))),
+    (
+        (MMIO, GICD, ICFGR, LOAD),
+        (
+            Subject("properties.mmio", _MMIO),
+            Subject("properties.mmio_fields", _MMIO),
+            Subject("properties.gicd", _MMIO),
+        ),
+    ),
 )
-"""The modules of the properties, but for the machine's."""
+"""Modules of the model, but for the machine's, and the modules of the properties that are claimed of them."""
+MODEL = tuple(subject for model, _ in FAMILIES for subject in model)
+PROPERTIES = tuple(subject for _, properties in FAMILIES for subject in properties)
 Claim = tuple[Transition, Property]
-Faults = Mapping[str, Sequence[tuple[str, Mutant]]]
-"""For a property the mutants of the model, each with its module, that it refutes of the reference."""
+Faults = Mapping[tuple[str, str], Sequence[tuple[str, Mutant]]]
+"""For a sentence of a property, with its id, the mutants of the model that it refutes, each with its module."""
 
 
 def claimed(subject: Subject, properties: Sequence[str] = ()) -> list[Claim]:
@@ -134,15 +148,33 @@ def judged(
 
 
 def tried(subject: Subject, mutant: Mutant, faults: Faults) -> Iterator[tuple[str, Verdict]]:
-    """Judge, with a mutant of a property in place, the faults that it is there to refute. Raises `MeaninglessError`."""
+    """Judge, with a mutant of a property in place, the faults that its sentences are there to refute.
+
+    Raises `MeaninglessError`.
+    """
     try:
         with exchanged(subject.module, mutant.source):
-            for prop in touched(subject, mutant.function):
-                for module, fault in faults.get(prop, ())[:FAULTS_EACH]:
-                    for _, verdict in judged(replace(subject, module=module), fault.source, [prop], [REFERENCE]):
-                        yield f"{prop}, under {fault.key}", verdict
+            for (name, sentence), (module, fault) in trials(subject, mutant.function, faults):
+                with exchanged(module, fault.source):
+                    for transition, prop in claimed(subject, [name]):
+                        obligation = prove((transition, only(prop, sentence)), GENERATIONS[REFERENCE], PORTFOLIO)
+                        yield f"{name}, {sentence}, under {fault.key}", obligation.verdict
     except MEANINGLESS as cause:
         raise MeaninglessError(f"{type(cause).__name__}: {cause}") from None
+
+
+def trials(subject: Subject, function: str, faults: Faults) -> list[tuple[tuple[str, str], tuple[str, Mutant]]]:
+    """Choose the faults by which a mutant of a function of a subject is tried: some for each sentence."""
+    names = touched(subject, function)
+    mine = {said: sample(some, FAULTS_EACH) for said, some in faults.items() if said[0] in names}
+    rounds = zip_longest(*([(said, fault) for fault in some] for said, some in mine.items()))
+    return [chosen for some in rounds for chosen in some if chosen is not None][:FAULTS_MOST]
+
+
+def only(prop: Property, sentence: str) -> Property:
+    """Return a property that says one of its sentences."""
+    whole = prop.formula
+    return replace(prop, formula=lambda old, new, at: [p for p in whole(old, new, at) if p.sentence == sentence])
 
 
 def touched(subject: Subject, function: str) -> list[str]:
@@ -158,14 +190,23 @@ def touched(subject: Subject, function: str) -> list[str]:
 
 
 def outcome(subject: Subject, mutant: Mutant, baseline: Verdicts, faults: Faults = MappingProxyType({})) -> Outcome:
-    """Judge a mutant of a subject's module, up to the first verdict that is another."""
-    then = dict(baseline)
+    """Judge a mutant of a subject's module, up to the first verdict that is another.
+
+    The reference is judged first, then come the tests, then the other generations.
+    """
+    then = {**baseline, NAME: Verdict.PROVED}
 
     def answers() -> Iterator[tuple[str, Verdict]]:
         for name, verdict in tried(subject, mutant, faults) if faults else ():
             then[name] = Verdict.REFUTED
             yield name, verdict
-        yield from judged(subject, mutant.source)
+        yield from judged(subject, mutant.source, which=[REFERENCE])
+        with exchanged(subject.module, mutant.source):
+            for name, verdict in by_tests(subject.module):
+                then[name] = Verdict.PROVED
+                yield name, verdict
+        others = [g for g in generations(subject) if g != REFERENCE]
+        yield from judged(subject, mutant.source, which=others) if others else ()
 
     return fate_of(mutant, then, answers())
 
@@ -184,23 +225,28 @@ def campaign(
     return run_all(tasks, jobs, LIMIT, lambda n, reason: Outcome(chosen[n], Fate.UNDECIDED, why=reason))
 
 
-def refuted(subject: Subject, mutant: Mutant) -> list[str]:
-    """List the properties that refute a mutant of the model, of the reference; none if it has no meaning."""
+def refuted(subject: Subject, mutant: Mutant) -> list[tuple[str, str]]:
+    """List the sentences that refute a mutant of the model, of the reference, each with its property's id."""
+    found = []
     try:
-        found = list(judged(subject, mutant.source, (), [REFERENCE]))
-    except MeaninglessError:
+        with exchanged(subject.module, mutant.source):
+            for transition, prop in claimed(subject):
+                obligation = prove((transition, prop), GENERATIONS[REFERENCE], PORTFOLIO)
+                if obligation.verdict is Verdict.REFUTED:
+                    found.append((prop.id, obligation.reason))
+    except MEANINGLESS:
         return []
-    return [name.partition(" of ")[0] for name, verdict in found if verdict is Verdict.REFUTED]
+    return found
 
 
-def faults_of(chosen: Mapping[Subject, Sequence[Mutant]], jobs: int) -> dict[str, list[tuple[str, Mutant]]]:
-    """Return, for each property, those of some mutants of the model that it refutes."""
+def faults_of(chosen: Mapping[Subject, Sequence[Mutant]], jobs: int) -> dict[tuple[str, str], list[tuple[str, Mutant]]]:
+    """Return, for each sentence of a property, those of some mutants of the model that it refutes."""
     pairs = [(subject, mutant) for subject, some in chosen.items() for mutant in some]
-    found: dict[str, list[tuple[str, Mutant]]] = {}
+    found: dict[tuple[str, str], list[tuple[str, Mutant]]] = {}
     answers = run_all([partial(refuted, s, m) for s, m in pairs], jobs, LIMIT, lambda n, reason: [])
-    for (subject, mutant), names in zip(pairs, answers, strict=True):
-        for name in names:
-            found.setdefault(name, []).append((subject.module, mutant))
+    for (subject, mutant), sentences in zip(pairs, answers, strict=True):
+        for said in sentences:
+            found.setdefault(said, []).append((subject.module, mutant))
     return found
 
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 
 from model.distributor import LR_EMPTY, NR_LRS, NR_PRIVATE_IRQS, NR_SGIS
 from model.generation import Switches
-from model.gich import FIRST_SPECIAL_INTID
+from model.gich import FIRST_SPECIAL_INTID, Misr
 from model.lr import ListRegister, LRState
 from model.machine import (
     LAST_RANK,
+    Exit,
     Irq,
     Machine,
     Phase,
@@ -25,11 +26,12 @@ from model.machine import (
     locked_by,
     lr_key,
     rank,
+    runs,
 )
 from model.queueing import deliverable
 from model.vm import bank_of, is_sgi, sgi, targets
 from vgicheck.engine.domain import Domain
-from vgicheck.engine.values import and_, bit, field_of, iff, implies, ite, le, lt, not_, or_, same
+from vgicheck.engine.values import and_, bit, field_of, iff, implies, ite, le, lt, not_, or_, same, zeroed
 
 from .property import Part
 
@@ -240,7 +242,7 @@ def _saved_status(s: Machine, domain: Domain, switches: Switches, vcpu: Key, lr:
              and_(s.shadow.lr_used[v, l], not_(valid(s.shadow.lr[v, l])))),
         Part("a saved EISR does not survive the sync", s.shadow.eisr[v, l],
              in_phase(s, v, Phase.EXITED, Phase.SYNC)),
-        Part("a saved MISR does not survive the sync", or_(misr.eoi, misr.u),
+        Part("a saved MISR does not survive the sync", not_(same(misr, zeroed(Misr))),
              in_phase(s, v, Phase.EXITED, Phase.SYNC)),
     ]  # fmt: skip
 
@@ -338,6 +340,7 @@ def _active_has_lr(s: Machine, domain: Domain, switches: Switches, vcpu: Key, ir
         Part("a private interrupt is in list registers of its own vCPU",
              and_(s.ghost.owned[key], lt(i, NR_PRIVATE_IRQS)), w == v),
         Part("no SGI is active", is_sgi(i), not_(active)),
+        Part("what has an owner is mapped there", s.ghost.owned[key], and_(not_(is_sgi(i)), mapped != LR_EMPTY)),
     ]  # fmt: skip
 
 
@@ -518,6 +521,98 @@ def _cycle(old: Machine, new: Machine, domain: Domain, switches: Switches, vcpu:
     ]  # fmt: skip
 
 
+# What a step leaves alone --------------------------------------------------------------------------
+
+NEXT: dict[Phase, tuple[Phase, ...]] = {
+    Phase.HOST: (Phase.FLUSH,),
+    Phase.FLUSH: (Phase.FLUSHED,),
+    Phase.FLUSHED: (Phase.GUEST, Phase.EXITED),
+    Phase.GUEST: (Phase.EXITED,),
+    Phase.EXITED: (Phase.SYNC,),
+    Phase.SYNC: (Phase.SYNCED,),
+    Phase.SYNCED: (Phase.HOST, Phase.BLOCKED),
+    Phase.BLOCKED: (Phase.HOST,),
+}
+"""Where a thread may be after where it is."""
+
+
+def _loop(old: Machine, new: Machine, domain: Domain, switches: Switches, vcpu: Key) -> Sequence[Part]:
+    (v,) = vcpu
+    moves = not_(same(old.thread.phase[v], new.thread.phase[v]))
+    turned_back = and_(in_phase(old, v, Phase.FLUSHED), in_phase(new, v, Phase.EXITED))
+    sleeps = and_(moves, in_phase(new, v, Phase.BLOCKED))
+    asks = not_(same(old.thread.why[v], new.thread.why[v]))
+    recounted = not_(iff(old.thread.overflow[v], new.thread.overflow[v]))
+    return [
+        Part("a thread goes through its loop in order", moves,
+             or_(*(and_(in_phase(old, v, then), in_phase(new, v, *now)) for then, now in NEXT.items()))),
+        Part("a thread goes on only while it runs, or is woken", and_(moves, not_(in_phase(old, v, Phase.BLOCKED))),
+             runs(old, v)),
+        Part("a thread sleeps only for a WFI", sleeps, old.thread.why[v] == Exit.WFI),
+        Part("who is turned back asks for nothing", turned_back, new.thread.why[v] == Exit.IRQ),
+        Part("what an exit asks for stays until it is handled", asks, in_phase(new, v, Phase.EXITED)),
+        Part("only a flush counts what did not fit", recounted, in_phase(new, v, Phase.FLUSH)),
+    ]  # fmt: skip
+
+
+def _kicks(old: Machine, new: Machine, domain: Domain, switches: Switches, vcpu: Key) -> Sequence[Part]:
+    (v,) = vcpu
+    arrived = and_(old.thread.kick[v], not_(new.thread.kick[v]))
+    answered = and_(old.thread.request[v], not_(new.thread.request[v]))
+    begins = and_(in_phase(old, v, Phase.HOST), in_phase(new, v, Phase.FLUSH))
+    return [
+        Part("a kick stays until it has ended guest or sleep", arrived,
+             not_(in_phase(new, v, Phase.GUEST, Phase.BLOCKED))),
+        Part("a request stays until the next flush", answered, begins),
+        Part("a flush answers the request", begins, not_(new.thread.request[v])),
+    ]  # fmt: skip
+
+
+def _switched(old: Machine, new: Machine, domain: Domain, switches: Switches, vcpu: Key, lr: Key) -> Sequence[Part]:
+    (v,), (l,) = vcpu, lr
+    cpu = old.thread.cpu[v]
+    then, now = in_phase(old, v, Phase.GUEST), in_phase(new, v, Phase.GUEST)
+    there, left = old.cpu.lr[cpu, l], new.shadow.lr[v, l]
+    return [
+        Part(
+            "an entry restores the list registers", and_(not_(then), now), same(new.cpu.lr[cpu, l], old.shadow.lr[v, l])
+        ),
+        Part("an entry restores GICH_HCR", and_(not_(then), now), same(new.cpu.hcr[cpu], old.shadow.hcr[v])),
+        Part("an exit saves the list registers", and_(then, not_(now)), same(left, there)),
+        Part("an exit saves GICH_HCR", and_(then, not_(now)), same(new.shadow.hcr[v], old.cpu.hcr[cpu])),
+    ]
+
+
+def _registers_owned(
+    old: Machine, new: Machine, domain: Domain, switches: Switches, cpu: Key, lr: Key
+) -> Sequence[Part]:
+    (p,), (l,) = cpu, lr
+    v = old.cpu.running[p]
+    guest = or_(in_phase(old, v, Phase.GUEST), in_phase(new, v, Phase.GUEST))
+    return [Part("the list registers of a CPU change under its guest, at an entry, or in its handler",
+                 not_(same(old.cpu.lr[p, l], new.cpu.lr[p, l])),
+                 or_(and_(old.cpu.busy[p], guest), old.cpu.irq[p] != Irq.NONE))]  # fmt: skip
+
+
+def _looks_for_a_reason(
+    old: Machine, new: Machine, domain: Domain, switches: Switches, vcpu: Key, other: Key
+) -> Sequence[Part]:
+    (v,), (w,) = vcpu, other
+    goes_on = not_(same((old.thread.cursor[w], old.thread.phase[w]), (new.thread.cursor[w], new.thread.phase[w])))
+    looks = and_(not_(old.vm.pending_on_cpu[v]), new.vm.pending_on_cpu[v])
+
+    def waits(key: Key) -> bool:
+        return deliverable(new.vm, v, key[0], key[1], switches)
+
+    def in_use(key: Key) -> bool:
+        return and_(lt(key[0], new.nr_lr), not_(new.shadow.elrsr[v, key[0]]))
+
+    found = domain.exists("waits for it", "irq", waits, given=(v,))
+    reason = or_(found, domain.exists("still in use", "lr", in_use, given=(v,)))
+    return [Part("something waits, or a list register is in use", and_(in_phase(old, w, Phase.SYNC), goes_on, looks),
+                 reason)]  # fmt: skip
+
+
 LEMMAS: tuple[Invariant, ...] = (
     Invariant("sizes", "there are 1 to 64 list registers and 1 to 8 vCPUs", (), _sizes, "IHI 0048B GICH_VTR", "never"),
     Invariant("threads", "threads, CPUs and the lock agree on who runs where", ("vcpu",), _threads,
@@ -604,5 +699,16 @@ STEP_PROPERTIES: tuple[StepProperty, ...] = (
                  ("vcpu", "irq"), _overflow, "IHI 0048B GICH_HCR.UIE", "never", "none known", "flush_end"),
     StepProperty("ack-eoi-cycle", "a list register becomes active by acknowledge, and ceases to be by EOI",
                  ("vcpu", "lr"), _cycle, "IHI 0048B GICV_IAR, GICV_EOIR", "never", "none known", "acknowledge"),
+    StepProperty("run-loop-order", "a thread goes through its loop in order, and only while it runs", ("vcpu",), _loop,
+                 "kvm_arch_vcpu_ioctl_run", "never", "none known", "block"),
+    StepProperty("kick-stays", "a kick stays until it ended guest or sleep, a request until the next flush", ("vcpu",),
+                 _kicks, "kvm_vcpu_kick", "never", "none known", "flush_begin"),
+    StepProperty("world-switch-exact", "an entry restores what the shadow holds, an exit saves what the registers hold",
+                 ("vcpu", "lr"), _switched, "__vgic_restore_state, save_vgic_state", "never", "none known", "leave"),
+    StepProperty("registers-owned", "the list registers of a CPU change under its guest, at an entry, or in its "
+                 "handler", ("cpu", "lr"), _registers_owned, "IHI 0048B GICH_LR", "never", "none known", "enter"),
+    StepProperty("oracle-tight", "a sync sets irq_pending_on_cpu only for what waits or a list register in use",
+                 ("vcpu", "vcpu"), _looks_for_a_reason, "__kvm_vgic_sync_from_cpu", "where bits are cached, as in 2012",
+                 "none known", "sync_end"),
 )  # fmt: skip
 """Properties of every step from a reachable state."""

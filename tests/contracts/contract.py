@@ -7,14 +7,18 @@ The leading asserts of a contract are its premise, those after them what must ho
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
+from model.gich import Hcr
 from mutation.exchange import faulty, text_of, twin
+from vgicheck.engine.values import zeroed
 
 SGI, PPI, SPI = 3, 27, 34
 ONE_OF_EACH = (SGI, PPI, SPI)
 """INTIDs at which a contract writes maps.  What is hashed CrossHair tries number by number, so they are few."""
+CREATED: Hcr = replace(zeroed(Hcr), en=True)
+"""GICH_HCR of a new vCPU."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from model.distributor import LR_EMPTY, Distributor, VgicCpu
 from model.generation import REFERENCE
 from model.gich import Gich, Hcr, Misr
 from model.handler import HCR_OFF, HandlerState
-from model.initial import CREATED, NO_STATUS
 from model.lr import EMPTY, ListRegister, LRState
 from model.vmcr import RESET
 from vgicheck.engine.maps import Map
+from vgicheck.engine.values import zeroed
 
-from .contract import ONE_OF_EACH, contract
+from .contract import CREATED, ONE_OF_EACH, contract
 
 VALID = (LRState.PENDING, LRState.ACTIVE, LRState.PENDING_ACTIVE)
 IN_SERVICE = (LRState.ACTIVE, LRState.PENDING_ACTIVE)
@@ -30,7 +30,7 @@ def handler_state(
 ) -> HandlerState:
     """What the handler finds on a CPU with four list registers, its vCPU loaded, live, and with no bit of EISR saved."""
     no: Map[bool] = Map.constant(False)
-    cpu = VgicCpu(4, shadow, CREATED, 0, NO_STATUS, no, no, no, Map.constant(LR_EMPTY, width=8))
+    cpu = VgicCpu(4, shadow, CREATED, 0, zeroed(Misr), no, no, no, Map.constant(LR_EMPTY, width=8))
     state = HandlerState(True, True, 0, cpu, Distributor(no, no, active), interface(4, registers), 0)
     return replace(state, **fields)
 
@@ -142,6 +142,6 @@ def handler_wants_every_sign(loaded: bool, live: bool, eoi: bool, ended: bool, n
     assert 1 <= nr_lr <= 64 and 0 <= n < 64
     lrs = Map.constant(EMPTY)
     old = handler_state(lrs, lrs, Map.constant(True), loaded=loaded, live=live)
-    saved = replace(old.cpu, nr_lr=nr_lr, misr=replace(NO_STATUS, eoi=eoi), eisr=Map.constant(ended))
+    saved = replace(old.cpu, nr_lr=nr_lr, misr=replace(zeroed(Misr), eoi=eoi), eisr=Map.constant(ended))
     flagged = handler.flagged(replace(old, cpu=saved), n, REFERENCE)
     assert flagged == (loaded and live and eoi and ended and n < nr_lr)

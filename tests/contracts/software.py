@@ -9,13 +9,13 @@ from model.distributor import LR_EMPTY, NR_PRIVATE_IRQS
 from model.generation import REFERENCE
 from model.gich import Hcr
 from model.handler import HCR_OFF
-from model.initial import CREATED, initial
+from model.initial import initial
 from model.lr import EMPTY, ListRegister, LRState
 from model.machine import LAST_RANK, Exit, Machine, Phase, put, rank, thread
 from vgicheck.engine.domain import Finite
 from vgicheck.engine.maps import Map
 
-from .contract import ONE_OF_EACH, PPI, SGI, SPI, contract
+from .contract import CREATED, ONE_OF_EACH, PPI, SGI, SPI, contract
 
 DOMAIN = Finite(
     keys={

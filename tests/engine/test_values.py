@@ -11,7 +11,21 @@ import pytest
 import z3
 
 from vgicheck.engine import values
-from vgicheck.engine.values import Width, and_, fresh, iff, implies, is_symbolic, ite, mapped, not_, or_, same
+from vgicheck.engine.maps import Map, MapOf
+from vgicheck.engine.values import (
+    Width,
+    and_,
+    fresh,
+    iff,
+    implies,
+    is_symbolic,
+    ite,
+    mapped,
+    not_,
+    or_,
+    same,
+    zeroed,
+)
 
 WORDS = (0, 1, 2, 5, 7, 8, 14, 15)
 X, Y = z3.BitVec("x", 4), z3.BitVec("y", 4)
@@ -131,6 +145,16 @@ def test_arbitrary_records_have_named_constants() -> None:
     assert (str(inner.flag), str(inner.word), inner.word.size()) == ("here.flag", "here.word", 3)
     with pytest.raises(TypeError, match="here"):
         fresh(str, "here")
+
+
+def test_zeroed_memory() -> None:
+    """Each scalar of zeroed memory is zero or False, at every key of its maps too; what is no record of such has none."""
+    assert zeroed(Inner) == Inner(False, 0)
+    cells = zeroed(Annotated[Map[Inner], MapOf((3,), Inner)])
+    assert cells[0] == cells[X] == Inner(False, 0)
+    assert zeroed(Annotated[Map[int], MapOf((3,), Annotated[int, Width(4)])]).set(X, 9)[Y].size() == 4
+    with pytest.raises(TypeError, match="zero"):
+        zeroed(str)
 
 
 def test_a_word_is_glued_at_its_own_width() -> None:

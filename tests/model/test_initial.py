@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 
 from model.generation import GENERATIONS, REFERENCE
-from model.initial import CREATED, initial
+from model.gich import Hcr
+from model.initial import initial
 from model.machine import Phase
 from proofs.instances import Size, fails
 from properties.machine import INVARIANTS, LEMMAS
+from vgicheck.engine.values import zeroed
 
 EIGHT = Size("eight vCPUs", 8, 8, 2, ((1, 0), (1, 7), (27, 0), (34, 0)))
 
@@ -36,7 +38,7 @@ def test_nobody_runs():
     """Every thread is at the top of its loop and on no CPU, the interface is on in the shadow and off in the CPU."""
     s = initial(64, 8, REFERENCE)
     assert all(s.thread.phase[v] == Phase.HOST and not s.thread.loaded[v] for v in range(8))
-    assert s.shadow.hcr[0] == CREATED and s.shadow.hcr[0].en and not s.cpu.hcr[0].en
+    assert s.shadow.hcr[0] == replace(zeroed(Hcr), en=True) and not s.cpu.hcr[0].en
     assert not any(s.shadow.elrsr[0, l] for l in range(64))
 
 

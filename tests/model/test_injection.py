@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
+
 import pytest
 
-from model.generation import OCTOBER_2012, REFERENCE, Switches
+from model.generation import OCTOBER_2012, REFERENCE, SEPTEMBER_2012, Switches
 from model.gicd import CTLR, ICENABLER, ICPENDR, ISENABLER, ISPENDR, SGIR
 from model.machine import Exit, Phase
+from model.vm import bank_of
 from proofs.instances import Size, retarget, send
 from proofs.runs import failing
 
@@ -209,3 +213,87 @@ def test_part_of_a_write_of_sgir():
     run.enter(1)
     s = run.store(1, (SGIR + 2, 2, 1))
     assert not any(s.vm.sgi_sources[v, 1, w] for v in (0, 1) for w in (0, 1))
+
+
+# Lines and stores of 2012 --------------------------------------------------------------------------
+
+MOVED = Size("an edge and two lines, two vCPUs", 2, 2, 1, ((27, 0), (32, 0), (34, 0)), (), (), True)
+STATES = list(product((False, True), repeat=7))
+"""Whether it is an edge, the new level, and whether it is latched, enabled, active, cached and looked at before."""
+
+
+def set_anew(run: Scenario, intid: int, **bits: bool) -> Scenario:
+    """Write bits of an interrupt's bank, and the target of a shared one, vCPU 1, into a machine."""
+    vm = run.state.vm
+    key = bank_of(1, intid)
+    vm = replace(vm, **{name: getattr(vm, name).set(key, value) for name, value in bits.items()}, enabled=True)
+    target = vm.irq_spi_target.set((0, 32), False).set((0, intid), False).set((1, intid), True)
+    run.state = replace(run.state, vm=replace(vm, irq_spi_cpu=vm.irq_spi_cpu.set(intid, 1), irq_spi_target=target))
+    return run
+
+
+@pytest.mark.parametrize("intid", [27, 34])
+@pytest.mark.parametrize(("skips", "clears"), [(False, False), (False, True), (True, False), (True, True)])
+def test_vgic_update_irq_state_of_2012(intid: int, skips: bool, clears: bool):
+    """A line acts where it changes, an edge where it rises and is not latched; what is disabled is not cached.
+
+    November passes a level interrupt that is active, and a line that falls may leave its cached bit.
+    """
+    switches = replace(OCTOBER_2012, inject_skips_active=skips, lowering_clears_cached=clears)
+    for edge, level, latched, enabled, active, cached, looks in STATES:
+        run = set_anew(Scenario(MOVED, switches), intid, irq_cfg=edge, irq_line=not level, irq_state=latched,
+                       irq_enabled=enabled, irq_active=active)  # fmt: skip
+        s = run.state
+        run.state = replace(
+            s,
+            shadow=replace(s.shadow, cached=s.shadow.cached.set((1, intid), cached)),
+            vm=replace(s.vm, pending_on_cpu=s.vm.pending_on_cpu.set(1, looks)),
+        )
+        s = run.make("inject", 1, intid, level)
+        changes = level and not latched if edge else level != latched
+        passed = skips and active and not edge
+        told = changes and enabled and not passed and level
+        falls = clears and changes and not level
+        assert s.vm.irq_line[bank_of(1, intid)] is level
+        assert s.vm.irq_state[bank_of(1, intid)] is (level if changes else latched)
+        assert s.shadow.cached[1, intid] is (told or (cached and not falls))
+        assert s.vm.pending_on_cpu[1] is (told or looks) and not s.vm.pending_on_cpu[0]
+        assert not s.shadow.cached[0, intid] and s.thread.kick[1] is s.vm.pending_on_cpu[1]
+
+
+@pytest.mark.parametrize(("intid", "targets"), [(31, {1}), (32, {1}), (34, {1})])
+@pytest.mark.parametrize("enabled", [False, True])
+@pytest.mark.parametrize("base", [SEPTEMBER_2012, replace(REFERENCE, flush_reads_state=False)])
+def test_vgic_update_state_of_2012(base: Switches, intid: int, targets: set[int], enabled: bool):
+    """What is computed anew for every vCPU is what is pending, enabled and targeted at it, a private one in its bank."""
+    size = replace(MOVED, irqs=((intid, 0),))
+    run = set_anew(Scenario(size, base), intid, irq_cfg=False, irq_line=False, irq_enabled=enabled)
+    s = run.make("inject", 1, intid, True)
+    found = {v for v in (0, 1) if s.shadow.cached[v, intid]}
+    assert found == {v for v in (0, 1) if s.vm.pending_on_cpu[v]} == (targets if enabled else set())
+
+
+def test_a_disabled_distributor_has_vcpu_0_look_in_2012():
+    """With GICD_CTLR off nothing is computed: the cached bits stay as they are, and vCPU 0 gets its oracle bit."""
+    run = set_anew(Scenario(MOVED, SEPTEMBER_2012), 34, irq_enabled=True)
+    s = run.state
+    cached = s.shadow.cached.set((0, 34), True)
+    run.state = replace(s, vm=replace(s.vm, enabled=False), shadow=replace(s.shadow, cached=cached))
+    s = run.make("inject", 1, 34, True)
+    assert [s.vm.pending_on_cpu[v] for v in (0, 1)] == [True, False]
+    assert [s.shadow.cached[v, 34] for v in (0, 1)] == [True, False]
+
+
+@pytest.mark.parametrize(("intid", "possible"), [(15, False), (16, True), (31, True), (32, True), (1019, True)])
+def test_every_line_can_move(intid: int, possible: bool):
+    """A device can move the line of each interrupt but an SGI."""
+    assert Scenario(LEVEL).can("inject", 0, intid, True) is possible
+
+
+def test_a_kick_under_way_stays():
+    """A kick and a request stay, whatever other lines do meanwhile: a kick alone makes no request."""
+    run = Scenario(LEVEL)
+    s = run.state
+    run.state = replace(s, thread=replace(s.thread, kick=s.thread.kick.set(0, True)))
+    s = run.make("inject", 0, 35, True)
+    assert s.thread.kick[0] and not s.thread.request[0] and not s.thread.overflow[0]

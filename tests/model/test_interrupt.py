@@ -195,3 +195,22 @@ def test_rearming_has_the_vcpu_look_again():
     run.make("inject", 0, 34, False)
     s = run.make("irq_rearm", 0)
     assert s.shadow.cached[0, 34] and s.vm.pending_on_cpu[0] and s.cpu.irq[0] == Irq.RUN
+
+
+def test_a_lock_held_elsewhere_masks_nothing():
+    """A CPU on which no vCPU is loaded takes its interrupt, though the vCPU that was there holds the lock elsewhere."""
+    run = ended(Size("a vCPU that moves", 1, 2, 1, ((34, 0),)), LEFT_ON, 34)
+    run.make("vcpu_put", 0)
+    run.make("vcpu_load", 0, 1)
+    run.make("sync_begin", 0)
+    assert run.can("irq_enter", 0)
+
+
+def test_registers_of_before_in_2012():
+    """A vCPU that is back on a CPU has what its exit saved processed there, though the registers are not its own."""
+    run = ended(ONE, OCTOBER_2012, 34)
+    run.make("vcpu_put", 0)
+    s = run.make("vcpu_load", 0, 0)
+    assert s.cpu.busy[0] and not s.cpu.live[0]
+    run.make("irq_enter", 0)
+    assert run.can("irq_lr", 0, 0)

@@ -9,7 +9,7 @@ import pytest
 from model.distributor import LR_EMPTY
 from model.generation import OCTOBER_2012
 from model.gicd import ISENABLER
-from model.lr import LRState
+from model.lr import EMPTY, LRState
 from model.machine import LAST_RANK, Phase, rank
 from proofs.instances import SELF, Size, send
 from proofs.runs import failing
@@ -187,3 +187,42 @@ def test_what_the_flush_has_passed():
     run = Scenario(ONE_LR)
     run.make("flush_begin", 0)
     assert not run.can("flush_pass", 0, 34, 0), "with the oracle bit clear there is nothing to look at"
+
+
+# Choices of 2012 -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("intid", "edge", "marked"), [
+    (16, False, False), (31, False, False), (31, True, False), (32, False, True), (32, True, False), (34, False, True),
+])  # fmt: skip
+def test_only_shared_lines_are_marked_in_2012(intid: int, edge: bool, marked: bool):
+    """In 2012 a shared level interrupt is marked active and keeps its state; of all others the latch is used up."""
+    run = Scenario(Size("one interrupt", 1, 1, 1, ((intid, 0),)), OCTOBER_2012)
+    run.enter(0)
+    run.leave(0)
+    vm, key = run.state.vm, (0, intid)
+    vm = replace(vm, irq_cfg=vm.irq_cfg.set(key, edge), irq_enabled=vm.irq_enabled.set(key, True))
+    run.state = replace(run.state, vm=replace(vm, irq_line=vm.irq_line.set(key, False)))
+    run.make("inject", 0, intid, True)
+    s = run.flush(0, (intid, 0))
+    assert s.shadow.lr_used[0, 0] and s.shadow.lr[0, 0].eoi is not edge
+    assert (s.vm.irq_active[key], s.vm.irq_state[key], s.ghost.owned[key]) == (marked, marked, marked)
+
+
+@pytest.mark.parametrize("eoi", [False, True])
+@pytest.mark.parametrize(("state", "then"), [
+    (LRState.INVALID, LRState.PENDING), (LRState.PENDING, LRState.PENDING),
+    (LRState.ACTIVE, LRState.PENDING_ACTIVE), (LRState.PENDING_ACTIVE, LRState.PENDING_ACTIVE),
+])  # fmt: skip
+def test_used_again(state: LRState, then: LRState, eoi: bool):
+    """What is queued into the list register where it is becomes pending there, stays active, and its EOI to be seen."""
+    run = Scenario(Size("an edge", 1, 1, 1, ((34, 0),), (34,)), OCTOBER_2012)
+    run.enter(0)
+    run.leave(0)
+    run.make("inject", 0, 34, True)
+    shadow = run.state.shadow
+    lr = replace(EMPTY, state=state, virtual_id=34, eoi=eoi)
+    used = replace(shadow, lr=shadow.lr.set((0, 0), lr), lr_map=shadow.lr_map.set((0, 34, 0), 0))
+    run.state = replace(run.state, shadow=used)
+    s = run.flush(0, (34, 0))
+    assert s.shadow.lr[0, 0] == replace(lr, state=then)

@@ -370,3 +370,42 @@ def test_sync_of_v3_9_acts_on_the_line_that_it_read():
     run.make("inject", 0, 34, True)
     s = run.make("sync_rearm", 0)
     assert s.vm.irq_state[0, 34] and not s.shadow.cached[0, 34] and run.can("sync_end", 0)
+
+
+# What only some generations do ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("eisr", "high"), [(False, True), (True, False), (True, True)])
+def test_a_sync_that_rearms_its_own_vcpu(eisr: bool, high: bool):
+    """Of v3.9 on: the end that the handler did not see is looked at by the vCPU that ended it, if the line is high."""
+    switches = replace(V3_9, irq_rearms=True)
+    run = Scenario(ONE, switches)
+    run.enter(0)
+    run.make("leave", 0, Exit.IRQ)
+    s = run.state
+    shadow = replace(
+        s.shadow,
+        lr=s.shadow.lr.set((0, 0), replace(EMPTY, virtual_id=34, eoi=eisr)),
+        eisr=s.shadow.eisr.set((0, 0), eisr),
+        elrsr=s.shadow.elrsr.set((0, 0), not eisr),
+        lr_used=s.shadow.lr_used.set((0, 0), True),
+        cached=s.shadow.cached.set((0, 34), not high),
+    )
+    vm = replace(s.vm, irq_state=s.vm.irq_state.set((0, 34), high), irq_active=s.vm.irq_active.set((0, 34), True))
+    run.state = replace(s, shadow=shadow, vm=vm)
+    run.make("sync_begin", 0)
+    s = run.make("sync_lr", 0, 0)
+    if eisr:
+        s = run.make("sync_rearm", 0)
+    assert s.shadow.cached[0, 34] is (high if eisr else not high) and run.can("sync_end", 0)
+    assert s.vm.pending_on_cpu[0] is (eisr and high) and s.vm.irq_active[0, 34] is not eisr
+
+
+def test_no_such_list_register():
+    """The guest acknowledges and ends nothing in a list register that is not there, whatever it would hold."""
+    run = in_guest(ONE, 34)
+    s = run.state
+    for state in LRState:
+        lr = s.cpu.lr.set((0, 1), replace(EMPTY, state=state, virtual_id=35))
+        run.state = replace(s, cpu=replace(s.cpu, lr=lr))
+        assert not run.can("acknowledge", 0, 1) and not run.can("end_of_interrupt", 0, 1)

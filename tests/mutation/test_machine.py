@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from model.generation import REFERENCE
 from model.vm import pending
-from mutation.exchange import exchanged
-from mutation.machine_faults import INTERRUPTED, KILLERS, LEVEL, PLANTED, ROOM, SGI, SGIS, Planted
+from mutation.exchange import exchanged, faulty, text_of
+from mutation.machine_campaign import faults_of
+from mutation.machine_faults import INTERRUPTED, KILLERS, LEVEL, NARROW, PLANTED, ROOM, SGI, SGIS, Planted
+from mutation.mutant import Mutant
 from proofs.instances import INSTANCE, Size
 from proofs.machine import FOLLOWING, Induction
 from proofs.runs import search
 from proofs.weaken import ALL
 from proofs.whole import IDS, goals
 from vgicheck.engine.solve import ask
+from vgicheck.engine.verdict import Verdict
 
 TIMEOUT = 60.0
 
@@ -69,3 +74,13 @@ def test_exchange_is_undone():
     with pytest.raises(ZeroDivisionError), exchanged("model.vm", fault.text + "\n1 / 0\n"):
         pass
     assert pending.__code__ is code
+
+
+@pytest.mark.parametrize("fault", NARROW, ids=lambda f: f"{f[0]} {f[2][:30]}")
+def test_narrow_fault(fault: tuple[str, str, str, str]):
+    """A sentence notices each fault that shows only where a sentence leaves nothing out, and not what is sound."""
+    module, old, new, stage = fault
+    text = text_of(module)
+    found = faults_of(module, Mutant("planted", 0, f"{old} -> {new}", faulty(text, old, new)), stage)
+    assert found and all(f.noticed() is Verdict.REFUTED for f in found[:1])
+    assert all(replace(f, mutant=replace(f.mutant, source=text)).noticed() is Verdict.PROVED for f in found[:1])

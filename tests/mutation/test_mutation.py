@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from model.generation import REFERENCE
 from mutation import c_campaign, model_campaign
 from mutation.c_campaign import Example, prepared
 from mutation.equivalents import EQUIVALENT, HOLES
-from mutation.exchange import faulty, text_of
+from mutation.exchange import exchanged, faulty, text_of
 from mutation.model_campaign import (
     CODEC,
+    FAULTS_EACH,
     GICH,
     GICV,
     HANDLER,
@@ -24,13 +27,19 @@ from mutation.model_campaign import (
     VMCR,
     Subject,
     judged,
+    only,
+    trials,
 )
 from mutation.mutant import Fate, MeaninglessError, Mutant, fate_of, sample, score
 from mutation.python_mutants import mutants
+from mutation.suite import NAME, by_tests
 from proofs.model import PROPERTIES as CLAIMED
-from proofs.model import claims
+from proofs.model import claims, taken
+from properties.property import At
 from vgicheck.engine.portfolio import Portfolio
+from vgicheck.engine.values import fresh
 from vgicheck.engine.verdict import Verdict
+from vgicheck.engine.workers import run_all
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = ROOT / "examples" / "good-vgic-init.patch"
@@ -237,3 +246,35 @@ def test_every_transition_is_covered():
     names = {t.name for t, _ in claims()}
     for subjects in (MODEL, PROPERTIES):
         assert {name for s in subjects for name in s.transitions} == names
+
+
+def noticed(module: str, text: str) -> list[tuple[str, Verdict]]:
+    """Run the tests of a module that has another text."""
+    with exchanged(module, text):
+        return list(by_tests(module))
+
+
+def test_the_tests_of_a_module() -> None:
+    """The tests of a module notice a fault in it, the first to fail says so; without one they all pass."""
+    text = text_of("model.vmcr")
+    fault = faulty(text, "pri_mask=field_of(word, 7, 3)", "pri_mask=field_of(word, 4, 0)")
+    tasks = [partial(noticed, "model.vmcr", changed) for changed in (text, fault)]
+    sound, broken = run_all(tasks, 1, 60.0, lambda n, reason: [])
+    assert sound == [(NAME, Verdict.PROVED)]
+    assert [verdict for _, verdict in broken] == [Verdict.REFUTED] and broken[0][0].startswith(f"{NAME}: test_")
+
+
+def test_a_sentence_of_a_property() -> None:
+    """Of a fault that a property refutes by one sentence, that sentence alone refutes it; each is tried by its own."""
+    edit = KILLERS["vmcr-codec"]
+    fault = Mutant("f", 1, "killer", edit.of(text_of(VMCR.module)))
+    ((name, sentence),) = set(model_campaign.refuted(VMCR, fault))
+    (claim,) = claims([name])
+    assert name == "vmcr-codec"
+    parts = [{p.sentence for p in only(claim[1], s).formula(taken(claim[0], REFERENCE).old,
+             taken(claim[0], REFERENCE).new, fresh(At, "at"))} for s in (sentence, "nothing says so")]  # fmt: skip
+    assert parts == [{sentence}, set()]
+    listed = {(name, sentence): [(VMCR.module, fault)] * 9, ("iar-value", "x"): [(VMCR.module, fault)]}
+    of_vmcr = next(s for s in PROPERTIES if s.module == "properties.vmcr")
+    chosen = trials(of_vmcr, claim[1].formula.__name__, listed)
+    assert [said for said, _ in chosen] == [(name, sentence)] * FAULTS_EACH

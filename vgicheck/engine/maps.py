@@ -317,6 +317,10 @@ class MapOf:
         )
         return Map(lambda key: _applied(functions, key, self.keys), width=self.value_width)
 
+    def zeroed(self) -> Map[Any]:
+        """Return the map that has zero everywhere."""
+        return Map.constant(values.zeroed(self.value), width=self.value_width)
+
     @property
     def value_width(self) -> int | None:
         """The width of the values, if they are words."""

@@ -238,6 +238,21 @@ def fresh(kind: Any, name: str) -> Any:
     raise TypeError(f"{name}: no arbitrary value of {kind}")
 
 
+def zeroed(kind: Any) -> Any:
+    """Return the value of an annotated type of which every scalar is zero or False: what memory of kzalloc holds."""
+    if kind is bool:
+        return False
+    if _annotated_width(kind) is not None:
+        return 0
+    if is_dataclass(kind) and isinstance(kind, type):
+        hints = get_type_hints(kind, include_extras=True)
+        return kind(*(zeroed(hints[f.name]) for f in fields(kind)))
+    for extra in get_args(kind)[1:]:
+        if hasattr(extra, "zeroed"):
+            return extra.zeroed()
+    raise TypeError(f"no zero of {kind}")
+
+
 def widths(kind: type) -> dict[str, int]:
     """Return the width in bits of each word field of a record type."""
     hints = get_type_hints(kind, include_extras=True)
