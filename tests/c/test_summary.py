@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.c.readings import Outcome, Symbolic, Vector, compiled, plain, program
+from conformance.readings import Outcome, Symbolic, Vector, compiled, plain, program
 from vgicheck.c.ir import Unsupported
 from vgicheck.c.native import available
 
@@ -34,6 +34,9 @@ static int twice(int x) { return x + x; }
 static int sign(int x) { if (x < 0) return -1; if (x > 0) return 1; return 0; }
 static int last(const int *p, int size) { int i, l = -1; for (i = 0; i < size; i++) if (p[i]) l = i; return l; }
 static void swap(int *x, int *y) { int z = *x; *x = *y; *y = z; }
+static struct pair made(int x, u8 y) { struct pair p = { x, y, { y, x } }; if (x < 0) return p; p.rest[2] = y; return p; }
+static int weight(struct pair p) { p.first += p.rest[2]; return p.first * 3 + p.second; }
+static struct pair nothing(int x) { if (x) return s; }
 static int *pick(int which) { return which ? &table[1] : &other[2]; }
 """
 OBSERVE = (
@@ -64,6 +67,9 @@ FIRST_LINE = DECLARATIONS.count("\n") + 3
 
 BUMP = DECLARATIONS[: DECLARATIONS.index("static void bump")].count("\n") + 1
 """The line of the function `bump`."""
+
+WEIGHT = DECLARATIONS[: DECLARATIONS.index("static int weight")].count("\n") + 1
+"""The line of the function `weight`."""
 
 SHORT = {"n": (0, 12)}
 INDEX = {"n": (0, 7)}
@@ -137,6 +143,9 @@ CASES = {
     "local array": Case("int x[4] = { 1, 2 }, i; for (i = 0; i < 4; i++) x[i] += a; x[b & 3] = 9; o = x[0] + x[1] * x[2]; q = x[3];"),
     "local struct": Case("struct pair x = { .first = a }; struct pair y = x; y.second = b; x = y; t = x; o = x.second + y.rest[1];"),
     "struct assignment": Case("t = s; s.first = 1; pairs[2] = t; pairs[3] = pairs[2]; s = pairs[0];"),
+    "struct as a result": Case("t = made(a, b); s = made(made(b, a).rest[0], 3); pairs[2] = a ? s : t; o = made(b, 2).second;"),
+    "struct as an argument": Case("o = weight(s); q = weight(made(a, b)) + weight(pairs[n]);", {"n": (0, 3)}),
+    "struct by a choice of places": Case("struct pair *p = a ? &s : &pairs[2], *r = b ? &t : &pairs[n]; *r = *p; t = *r;", {"n": (0, 3)}),
     "struct through pointers": Case("struct pair *p = &pairs[n], *r = &s; *r = *p; p->rest[1] = a; r->first += p->first;", {"n": (0, 3)}),
     "pointer into an array": Case("int *p = table + 2; p[1] = a; *(p + 2) = b; p++; --p; p += 3; *p = 5; o = p[-4];"),
     "pointer walks": Case("int *p = table, i; for (i = 0; i < 8; i++) *p++ = i * a;"),
@@ -276,6 +285,8 @@ FAULTS = {
     "uninitialised through a pointer": Fault("no-undefined", 2, "int x, *p = &x; if (a) *p = 1;\n*p += 1;", {"a": 0}, {"a": 1}),
     "uninitialised local bitmap": Fault("no-undefined", 2, "unsigned long x[2]; if (a) x[1] = 0;\nset_bit(40, x);", {"a": 0}, {"a": 1}),
     "uninitialised again in a loop": Fault("no-undefined", 2, "int i; for (i = 0; i < 2; i++) { int x; if (i == 0 || a) x = 1;\no += x; }", {"a": 0}, {"a": 1}),
+    "uninitialised in a struct by value": Fault("no-undefined", WEIGHT - FIRST_LINE + 1, "struct pair x; if (a) x.first = x.rest[2] = 1; x.second = 1;\no = weight(x);", {"a": 0}, {"a": 1}),
+    "struct that is not returned": Fault("no-undefined", 2, "struct pair x = nothing(a);\no = x.first;", {"a": 0}, {"a": 1}),
     "lowest bit of zero": Fault("no-undefined", 1, "o = __ffs(w);", {"w": 0}, {"w": 8}),
     "division": Fault("no-undefined", 2, "o = 1;\no = a / b + 1;", {"a": 3, "b": 0}, {"a": 3, "b": 2}),
     "division in an index": Fault("no-undefined", 1, "o = table[(a ? 2 : 3) / b & 7] + (b ? a : q);", {"b": 0}, {"b": 1}),

@@ -8,7 +8,7 @@ error code that took one of a few values is still known exactly.  The guards are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -91,6 +91,13 @@ class Choice:
     options: tuple[tuple[int, Any], ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Aggregate:
+    """The value of a whole struct: that of each scalar in it, by the names and indices that lead to it."""
+
+    leaves: Mapping[tuple[Any, ...], Any]
+
+
 NULL = Null()
 UNINITIALISED = Uninitialised()
 MOST_OPTIONS = 260
@@ -113,6 +120,10 @@ class Domain:
 
     def choice(self, options: Iterable[tuple[int, Any]]) -> Any:
         """Return the value that is v wherever g, for each (g, v). The guards exclude each other."""
+        options = list(options)
+        struct = next((v for _, v in options if isinstance(v, Aggregate)), None)
+        if struct is not None:
+            return Aggregate({path: self.choice((g, _leaf(v, path)) for g, v in options) for path in struct.leaves})
         flat: dict[object, tuple[int, Any]] = {}
         for guard, value in options:
             for inner, v in value.options if isinstance(value, Choice) else ((TRUE, value),):
@@ -453,6 +464,11 @@ def decided(term: Any) -> Any:
     """Return true or false where simplification decides a truth value, else the term as it is, which stays one atom."""
     simple = z3.simplify(term)
     return simple if z3.is_true(simple) or z3.is_false(simple) else term
+
+
+def _leaf(value: Any, path: tuple[Any, ...]) -> Any:
+    """Return a scalar of a struct; a struct that is not initialised has none that is."""
+    return value.leaves[path] if isinstance(value, Aggregate) else value
 
 
 def _identity(value: Any) -> object:

@@ -26,6 +26,7 @@ from .domain import (
     NULL,
     UNINITIALISED,
     Address,
+    Aggregate,
     Choice,
     Domain,
     FunctionPointer,
@@ -526,6 +527,8 @@ class Evaluator:
         if self._is_register(lvalue):
             assert isinstance(lvalue, Local)
             return state.locals.get(lvalue.name, UNINITIALISED)
+        if isinstance(kind, StructRef):
+            return self._read_struct(state, lvalue, kind, loc)
         loaded = []
         for guard, address in self._addresses(state, lvalue):
             address = self._seen_as(address, kind, loc)
@@ -537,6 +540,18 @@ class Evaluator:
             loaded.append((guard, value))
         return self.domain.choice(loaded) if loaded else 0
 
+    def _read_struct(self, state: State, lvalue: LValue, kind: StructRef, loc: Loc) -> Any:
+        places = [(guard, self._seen_as(a, kind, loc)) for guard, a in self._addresses(state, lvalue)]
+        values = []
+        for guard, address in places:
+            leaves = {}
+            for path, _ in self.layout.leaves(kind):
+                leaf = Address(address.object, address.path + path)
+                self._claim_bounds(state, guard, leaf, loc)
+                leaves[path] = self.located(loc, state.memory.load, leaf)
+            values.append((guard, Aggregate(leaves)))
+        return self.domain.choice(values) if values else UNINITIALISED
+
     def _resigned(self, source: Int, target: CType, value: Any) -> Any:
         return value if isinstance(value, Uninitialised) else self.domain.convert(value, source, target)
 
@@ -547,14 +562,25 @@ class Evaluator:
             return
         if isinstance(value, Search):
             value = self.resolved(value)
+        if isinstance(kind, StructRef) and isinstance(value, Uninitialised):
+            value = Aggregate({path: UNINITIALISED for path, _ in self.layout.leaves(kind)})
         for guard, address in self._addresses(state, lvalue):
             address = self._seen_as(address, kind, loc)
+            if isinstance(value, Aggregate):
+                self._write_struct(state, address, value, guard, loc)
+                continue
             self._claim_bounds(state, guard, address, loc)
             stored = value
             found = self.layout.place(address).type
             if isinstance(kind, Int) and isinstance(found, Int) and found.signed != kind.signed:
                 stored = self.domain.convert(value, kind, found)
             self.located(loc, state.memory.store, address, stored, guard)
+
+    def _write_struct(self, state: State, address: Address, value: Aggregate, guard: int, loc: Loc) -> None:
+        for path, scalar in value.leaves.items():
+            leaf = Address(address.object, address.path + path)
+            self._claim_bounds(state, guard, leaf, loc)
+            self.located(loc, state.memory.store, leaf, scalar, guard)
 
     def _claim_bounds(self, state: State, guard: int, address: Address, loc: Loc) -> None:
         place = self.layout.place(address)
@@ -588,31 +614,14 @@ class Evaluator:
                 else:
                     state.memory.forget(f"{self._stack[-1]}:{name}")
             case Assign(target, value, kind, loc):
-                if isinstance(kind, StructRef):
-                    self._copy_struct(state, target, value, kind, loc)
-                else:
-                    keep = self._is_register(target)
-                    self._write(state, target, self._kept_value(state, value, loc, keep), kind, loc)
+                keep = self._is_register(target)
+                self._write(state, target, self._kept_value(state, value, loc, keep), kind, loc)
             case Call():
                 return self._call(state, instruction)
         return state
 
     def _kept_value(self, state: State, expr: Expr, loc: Loc, keep: bool) -> Any:
         return self.settled(self.value(state, expr), state, loc, keep_search=keep)
-
-    def _copy_struct(self, state: State, target: LValue, value: Expr, kind: StructRef, loc: Loc) -> None:
-        if not isinstance(value, Load):
-            raise Unsupported("a struct value that is no object", loc)
-        sources, targets = self._addresses(state, value.lvalue), self._addresses(state, target)
-        if len(sources) != 1 or len(targets) != 1:
-            raise Unsupported("a struct copied from or to one of several places", loc)
-        (_, source), (_, to) = sources[0], targets[0]
-        for path, leaf in self.layout.leaves(kind):
-            a, b = Address(source.object, source.path + path), Address(to.object, to.path + path)
-            self._claim_bounds(state, TRUE, a, loc)
-            self._claim_bounds(state, TRUE, b, loc)
-            del leaf
-            state.memory.store(b, state.memory.load(a), TRUE)
 
     def _call(self, state: State, call: Call) -> State:
         name = call.callee
