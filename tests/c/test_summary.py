@@ -289,6 +289,7 @@ FAULTS = {
     "struct that is not returned": Fault("no-undefined", 2, "struct pair x = nothing(a);\no = x.first;", {"a": 0}, {"a": 1}),
     "lowest bit of zero": Fault("no-undefined", 1, "o = __ffs(w);", {"w": 0}, {"w": 8}),
     "division": Fault("no-undefined", 2, "o = 1;\no = a / b + 1;", {"a": 3, "b": 0}, {"a": 3, "b": 2}),
+    "division of a result that is not used": Fault("no-undefined", 1, "twice(a) / twice(b), o = 1;", {"b": 0}, {"b": 3}),
     "division in an index": Fault("no-undefined", 1, "o = table[(a ? 2 : 3) / b & 7] + (b ? a : q);", {"b": 0}, {"b": 1}),
     "remainder": Fault("no-undefined", 1, "w = w % (n - 5);", {"n": 5}, {"n": 6}),
     "shift": Fault("no-undefined", 1, "w = 1u << n;", {"n": 32}, {"n": 31}),

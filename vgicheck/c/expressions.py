@@ -808,7 +808,7 @@ class Expressions:
         else:
             value = self.value(node)
             if not _is_harmless(value):
-                self.hold(value, self.loc(node))
+                self.graph.emit(Assign(self.temporary(value.type), value, value.type, self.loc(node)))
 
     def _choose(self, node: Node) -> None:
         question, first, second = self.operands(node, 3)
