@@ -660,7 +660,7 @@ def type_of(expr: Expr) -> CType:
 
 def _compatible(kind: CType, target: CType) -> bool:
     if isinstance(kind, Int) and isinstance(target, Int):
-        return kind.bits == target.bits
+        return kind.bits == target.bits and kind.is_bool == target.is_bool
     if isinstance(kind, Pointer) and isinstance(target, Pointer):
         return True
     return kind == target or isinstance(target, Void)
