@@ -343,3 +343,5 @@ class Program:
     constants: dict[str, Initial] = field(default_factory=dict)
     declared: dict[str, FunctionType] = field(default_factory=dict)
     unsupported: dict[str, Unsupported] = field(default_factory=dict)
+    readonly: set[str] = field(default_factory=set)
+    """The globals that are declared `const`."""

@@ -73,6 +73,7 @@ from .memory import INDEX, Given, Inputs, Layout, Memory
 
 MOST_BITS = 4_200
 MOST_STEPS = 400_000
+UNSIGNED = Int(32, False)
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
@@ -304,7 +305,7 @@ class Evaluator:
                 value = self.settled(self.value(state, operand), state, loc)
                 return self.located(loc, self.domain.unary, op, value, kind)
             case AddressOf(lvalue, _, _):
-                return self.domain.choice(self._addresses(state, lvalue))
+                return self.domain.choice(self._addresses(state, lvalue, followed=False))
             case FunctionRef(name):
                 return FunctionPointer(name)
             case StringLiteral(text):
@@ -387,7 +388,7 @@ class Evaluator:
 
     def _pointer_binary(self, state: State, expr: Binary, left: Any, right: Any, kind: Pointer) -> Any:
         if expr.op in COMPARISONS:
-            return self._pointer_compare(expr.op, left, right)
+            return self._pointer_compare(state, expr, left, right)
         if isinstance(type_of(expr.right), Pointer):
             raise Unsupported("difference of two pointers")
         right_type = type_of(expr.right)
@@ -423,26 +424,30 @@ class Evaluator:
         index = self.domain.binary("+", pointer.path[-1], offset, INDEX, INDEX)
         return self.domain.each(index, lambda i: Address(pointer.object, (*pointer.path[:-1], i)))
 
-    def _pointer_compare(self, op: str, left: Any, right: Any) -> Any:
-        if op not in ("==", "!="):
+    def _pointer_compare(self, state: State, expr: Binary, left: Any, right: Any) -> Any:
+        if expr.op not in ("==", "!="):
             raise Unsupported("ordering of pointers")
         g = self.guards
-        equal = g.any(
-            g.and_(g.and_(gl, gr), self._same_place(a, b))
-            for gl, a in self.domain.options(left)
-            for gr, b in self.domain.options(right)
-        )
-        return self.domain.truth(equal if op == "==" else g.not_(equal))
+        equal = FALSE
+        for gl, a in self.domain.options(left, state.path):
+            for gr, b in self.domain.options(right, state.path):
+                both = g.and_(gl, gr)
+                if both != FALSE:
+                    equal = g.or_(equal, g.and_(both, self._same_place(state, both, a, b, expr.loc)))
+        return self.domain.truth(equal if expr.op == "==" else g.not_(equal))
 
-    def _same_place(self, a: Any, b: Any) -> int:
+    def _same_place(self, state: State, guard: int, a: Any, b: Any, loc: Loc) -> int:
         g = self.guards
         if isinstance(a, Null) or isinstance(b, Null):
             other = b if isinstance(a, Null) else a
             return g.not_(self.domain.is_true(other))
         if isinstance(a, Address) and isinstance(b, Address):
             if a.object != b.object:
+                for end in (a, b):
+                    text = f"{end.object} compared with another object at a place inside it"
+                    self.claim(state, "no-undefined", g.or_(g.not_(guard), self._inside(end)), loc, text)
                 return FALSE
-            if [type(s) is str and s for s in a.path] != [type(s) is str and s for s in b.path]:
+            if not self._comparable_by_steps(a, b):
                 x, y = (self.layout.offset(p, self.domain) for p in (a, b))
                 return self.domain.compare("==", x, y, INDEX)
             return g.all(
@@ -451,26 +456,46 @@ class Evaluator:
                 else self.domain.compare("==", x, y, INDEX)
                 for x, y in zip(a.path, b.path, strict=True)
             )
-        if a == b:
+        if a == b and not (isinstance(a, Opaque) and a.label.startswith('"')):
             return TRUE
         raise Unsupported("comparison with a pointer of which nothing is known")
 
+    def _inside(self, address: Address) -> int:
+        """Return the guard under which an address is that of something in its object, not of what lies behind it."""
+        place = self.layout.place(address)
+        return self.guards.all(
+            self.domain.compare("<", self.domain.convert(i, INDEX, UNSIGNED), length, UNSIGNED)
+            for i, length in zip(place.key, place.bounds, strict=True)
+        )
+
+    def _comparable_by_steps(self, a: Address, b: Address) -> bool:
+        """Say whether two addresses in one object are equal exactly if their steps are, one by one.
+
+        Not so for the end of one row of a matrix and the start of the next.
+        """
+        if [type(s) is str and s for s in a.path] != [type(s) is str and s for s in b.path]:
+            return False
+        return sum(not isinstance(s, str) for s in a.path) < 2 or self._inside(a) == self._inside(b) == TRUE
+
     # Places -------------------------------------------------------------------------------------
 
-    def _addresses(self, state: State, lvalue: LValue) -> list[tuple[int, Any]]:
-        """List where an lvalue may be, with the guard of each place."""
+    def _addresses(self, state: State, lvalue: LValue, followed: bool = True) -> list[tuple[int, Any]]:
+        """List where an lvalue may be, with the guard of each place.
+
+        One that is not `followed`, only pointed to, may be at no place at all, some bytes from the null pointer.
+        """
         match lvalue:
             case Local(name):
                 return [(TRUE, Address(f"{self._stack[-1]}:{name}"))]
             case Global(name):
                 return [(TRUE, Address(name))]
             case Member(base, _, name):
-                return [(g, Address(a.object, (*a.path, name))) for g, a in self._addresses(state, base)]
+                return [(g, _within(a, name)) for g, a in self._addresses(state, base, followed)]
             case Element(base, index, loc):
-                place = self._addresses(state, base)
+                place = self._addresses(state, base, followed)
                 at = self._index(state, self.settled(self.value(state, index), state, loc), type_of(index), loc)
                 return [
-                    (self.guards.and_(g, h), Address(a.object, (*a.path, i)))
+                    (self.guards.and_(g, h), _within(a, i))
                     for g, a in place
                     for h, i in self.domain.options(at, self.guards.and_(state.path, g))
                 ]
@@ -480,19 +505,21 @@ class Evaluator:
                     return []
                 target = type_of(pointer)
                 assert isinstance(target, Pointer)
-                return self._pointees(state, value, target.target, loc)
+                return self._pointees(state, value, target.target, loc, followed)
         raise Unsupported(f"lvalue {type(lvalue).__name__}")
 
-    def _pointees(self, state: State, value: Any, target: CType, loc: Loc) -> list[tuple[int, Any]]:
+    def _pointees(self, state: State, value: Any, target: CType, loc: Loc, followed: bool) -> list[tuple[int, Any]]:
         options = self.domain.options(value, state.path)
         null = self.guards.any(g for g, v in options if is_null(v))
-        if null != FALSE:
+        if null != FALSE and followed:
             self.require(
                 state, "no-undefined", self.guards.not_(null), loc, "dereference of a pointer that is not null"
             )
         places = []
         for guard, v in options:
             if is_null(v):
+                if not followed:
+                    places.append((guard, Opaque("NULL + 0") if isinstance(v, Null) else v))
                 continue
             if not isinstance(v, Address):
                 what = v.label if isinstance(v, Opaque) else "something that is no pointer"
@@ -562,10 +589,12 @@ class Evaluator:
             return
         if isinstance(value, Search):
             value = self.resolved(value)
-        if isinstance(kind, StructRef) and isinstance(value, Uninitialised):
-            value = Aggregate({path: UNINITIALISED for path, _ in self.layout.leaves(kind)})
         for guard, address in self._addresses(state, lvalue):
             address = self._seen_as(address, kind, loc)
+            if address.object in self.program.readonly:
+                self.require(
+                    state, "no-undefined", self.guards.not_(guard), loc, "a write to an object that is not const"
+                )
             if isinstance(value, Aggregate):
                 self._write_struct(state, address, value, guard, loc)
                 continue
@@ -591,8 +620,7 @@ class Evaluator:
         """Claim that an index is inside an array of a given length."""
         if isinstance(index, int) and 0 <= index < length:
             return
-        unsigned = Int(32, False)
-        inside = self.domain.compare("<", self.domain.convert(index, INDEX, unsigned), length, unsigned)
+        inside = self.domain.compare("<", self.domain.convert(index, INDEX, UNSIGNED), length, UNSIGNED)
         g = self.guards
         self.claim(
             state, "in-bounds", g.or_(g.not_(guard), inside), loc, f"index within 0..{length - 1} of {_array(what)}"
@@ -637,6 +665,7 @@ class Evaluator:
         else:
             state, result = self.call(name, state, args, call.loc)
         if call.target is not None and state.path != FALSE:
+            result = self.settled(result, state, call.loc, keep_search=True)
             self._write(state, call.target, result, call.type, call.loc)
         return state
 
@@ -664,6 +693,17 @@ def _compatible(kind: CType, target: CType) -> bool:
     if isinstance(kind, Pointer) and isinstance(target, Pointer):
         return True
     return kind == target or isinstance(target, Void)
+
+
+def _within(place: Any, step: Any) -> Any:
+    """Return the part of a place that a member's name or an index leads to."""
+    if isinstance(place, Address):
+        return Address(place.object, (*place.path, step))
+    return Opaque(f"{place.label}.{step}" if isinstance(step, str) else f"{place.label}[{_index(step)}]")
+
+
+def _index(step: Any) -> str:
+    return str(step) if isinstance(step, int) else str(step.sexpr())
 
 
 def _array(place: str) -> str:
