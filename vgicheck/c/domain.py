@@ -121,9 +121,13 @@ class Domain:
     def choice(self, options: Iterable[tuple[int, Any]]) -> Any:
         """Return the value that is v wherever g, for each (g, v). The guards exclude each other."""
         options = list(options)
-        struct = next((v for _, v in options if isinstance(v, Aggregate)), None)
-        if struct is not None:
-            return Aggregate({path: self.choice((g, _leaf(v, path)) for g, v in options) for path in struct.leaves})
+        structs = [(g, v) for g, v in options if isinstance(v, Aggregate)]
+        if len(structs) > 1:
+            merged = Aggregate(
+                {path: self.choice((g, v.leaves[path]) for g, v in structs) for path in structs[0][1].leaves}
+            )
+            options = [(g, v) for g, v in options if not isinstance(v, Aggregate)]
+            options.append((self.guards.any(g for g, _ in structs), merged))
         flat: dict[object, tuple[int, Any]] = {}
         for guard, value in options:
             for inner, v in value.options if isinstance(value, Choice) else ((TRUE, value),):
@@ -466,17 +470,12 @@ def decided(term: Any) -> Any:
     return simple if z3.is_true(simple) or z3.is_false(simple) else term
 
 
-def _leaf(value: Any, path: tuple[Any, ...]) -> Any:
-    """Return a scalar of a struct; a struct that is not initialised has none that is."""
-    return value.leaves[path] if isinstance(value, Aggregate) else value
-
-
 def _identity(value: Any) -> object:
     if isinstance(value, z3.ExprRef):
         return ("term", value.get_id())
     if isinstance(value, Address):
         return ("address", value.object, tuple(_identity(s) for s in value.path))
-    if isinstance(value, Search | Choice):
+    if isinstance(value, Search | Choice | Aggregate):
         return ("object", id(value))
     return (type(value).__name__, value)
 

@@ -16,12 +16,15 @@ from typing import Any, Protocol
 
 import z3
 
+from ..engine.guards import FALSE
 from ..engine.maps import Key, Map, label_of
 from ..engine.values import bit, concat, is_symbolic, same
 from .domain import UNINITIALISED, Address, Domain, Opaque, wrap
 from .ir import Array, CType, Int, Pointer, Program, StructRef, Unsupported
 
 INDEX = Int(32, True)
+EXPIRED = "!expired"
+"""What is added to a local's name for the region that says whether its lifetime has ended."""
 
 
 class Inputs(Protocol):
@@ -277,8 +280,22 @@ class Memory:
 
     def forget(self, prefix: str) -> None:
         """Drop the regions of a local whose lifetime begins or ends."""
-        for name in [r for r in self.regions if r == prefix or r.startswith((prefix + ".", prefix + "["))]:
+        for name in [
+            r for r in self.regions if r == prefix or r.startswith((prefix + ".", prefix + "[", prefix + "!"))
+        ]:
             del self.regions[name]
+
+    def expire(self, name: str) -> None:
+        """End the lifetime of a local, until its next one begins."""
+        self.forget(name)
+        mark = name + EXPIRED
+        alive = self._untouched.setdefault(mark, Map(lambda key: False, ite=self.domain.choose))
+        self.regions[mark] = alive.set((), True, True)
+
+    def expired(self, name: str) -> int:
+        """Return the guard under which the lifetime of a local has ended."""
+        mark = self.regions.get(name + EXPIRED)
+        return FALSE if mark is None else self.domain.guards.of(mark[()])
 
     def _put(self, name: str, region: Map[Any]) -> None:
         self.regions[name] = region

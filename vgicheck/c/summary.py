@@ -11,6 +11,8 @@ the condition of its path and with its line; past an undefined step a path is fo
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -49,6 +51,7 @@ from .ir import (
     Declare,
     Deref,
     Element,
+    Expire,
     Expr,
     Function,
     FunctionRef,
@@ -73,6 +76,8 @@ from .memory import INDEX, Given, Inputs, Layout, Memory
 
 MOST_BITS = 4_200
 MOST_STEPS = 400_000
+_FRAME = re.compile(r"(?<=\w)'\d+(?=[:(])")
+"""What tells the second activation of a function, and later ones, from the first, in the names of its locals."""
 UNSIGNED = Int(32, False)
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
@@ -145,6 +150,8 @@ class Evaluator:
     _plans: dict[tuple[str, int], tuple[tuple[str, ...], bool, Any]] = field(default_factory=dict)
     _registers: dict[str, frozenset[str]] = field(default_factory=dict)
     _stack: list[str] = field(default_factory=list)
+    _frames: list[str] = field(default_factory=list)
+    _calls: Counter[str] = field(default_factory=Counter)
     _steps: int = 0
 
     @property
@@ -205,16 +212,20 @@ class Evaluator:
             self._shapes[name] = shape(function)
             self._registers[name] = registers(function)
         self._stack.append(name)
+        self._calls[name] += 1
+        frame = name if self._calls[name] == 1 else f"{name}'{self._calls[name]}"
+        self._frames.append(frame)
         self._sites.append(loc or function.loc)
         caller, state.locals = state.locals, {}
         for local, kind in function.locals.items():
             if local not in self._registers[name]:
-                self.layout.objects[f"{name}:{local}"] = kind
+                self.layout.objects[f"{frame}:{local}"] = kind
         for parameter, value in zip(function.params, args, strict=False):
             self._write(state, Local(parameter), value, function.locals[parameter], function.loc)
         exits: list[tuple[State, Any]] = []
         Activation(self, function, self._shapes[name], exits).from_entry(state)
         self._stack.pop()
+        self._frames.pop()
         self._sites.pop()
         if not exits:
             state.path, state.locals = FALSE, caller
@@ -222,7 +233,7 @@ class Evaluator:
         end, result = self._join_exits(exits)
         for local in function.locals:
             if local not in self._registers[name]:
-                end.memory.forget(f"{name}:{local}")
+                end.memory.forget(f"{frame}:{local}")
         end.locals = caller
         return end, result
 
@@ -278,7 +289,7 @@ class Evaluator:
     def claim(self, state: State, kind: str, holds: int, loc: Loc, text: str) -> None:
         """Record that something must hold on the current path."""
         if self.guards.and_(state.path, self.guards.not_(holds)) != FALSE:
-            self.claims.append(Claim(kind, state.path, holds, self.reported(loc), text))
+            self.claims.append(Claim(kind, state.path, holds, self.reported(loc), _FRAME.sub("", text)))
 
     def require(self, state: State, kind: str, holds: int, loc: Loc, text: str) -> None:
         """Record a claim, and follow the path only where it holds."""
@@ -486,7 +497,7 @@ class Evaluator:
         """
         match lvalue:
             case Local(name):
-                return [(TRUE, Address(f"{self._stack[-1]}:{name}"))]
+                return [(TRUE, Address(f"{self._frames[-1]}:{name}"))]
             case Global(name):
                 return [(TRUE, Address(name))]
             case Member(base, _, name):
@@ -529,10 +540,15 @@ class Evaluator:
         return places
 
     def _claim_alive(self, state: State, guard: int, address: Address, loc: Loc) -> None:
-        function, separator, local = address.object.partition(":")
-        if separator and function not in self._stack:
-            text = f"{local} is not used after {function}() returned"
+        frame, separator, local = address.object.partition(":")
+        if separator and frame not in self._frames:
+            text = f"{local} is not used after {frame}() returned"
             self.require(state, "no-undefined", self.guards.not_(guard), loc, text)
+        elif separator:
+            gone = self.guards.and_(guard, state.memory.expired(address.object))
+            if gone != FALSE:
+                text = f"{local} is not used after the block that declares it"
+                self.require(state, "no-undefined", self.guards.not_(gone), loc, text)
 
     def _seen_as(self, address: Address, target: CType, loc: Loc) -> Address:
         """Return the address of the part that a pointer of another type points to: an object's first member."""
@@ -640,7 +656,12 @@ class Evaluator:
                 if name in self._registers[self._stack[-1]]:
                     state.locals.pop(name, None)
                 else:
-                    state.memory.forget(f"{self._stack[-1]}:{name}")
+                    state.memory.forget(f"{self._frames[-1]}:{name}")
+            case Expire(name, _):
+                if name in self._registers[self._stack[-1]]:
+                    state.locals.pop(name, None)
+                else:
+                    state.memory.expire(f"{self._frames[-1]}:{name}")
             case Assign(target, value, kind, loc):
                 keep = self._is_register(target)
                 self._write(state, target, self._kept_value(state, value, loc, keep), kind, loc)
