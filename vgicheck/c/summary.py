@@ -673,12 +673,45 @@ class Evaluator:
         return self.settled(self.value(state, expr), state, loc, keep_search=keep)
 
     def _call(self, state: State, call: Call) -> State:
-        name = call.callee
-        if not isinstance(name, str):
-            pointer = self.settled(self.value(state, name), state, call.loc)
-            if not isinstance(pointer, FunctionPointer):
+        if not isinstance(call.callee, str):
+            return self._call_through(state, call.callee, call)
+        return self._call_named(state, call.callee, call)
+
+    def _call_through(self, state: State, callee: Expr, call: Call) -> State:
+        """Call each of the functions that a pointer may lead to."""
+        pointer = self.settled(self.value(state, callee), state, call.loc)
+        options = self.domain.options(pointer, state.path)
+        null = self.guards.any(g for g, v in options if is_null(v))
+        if null != FALSE:
+            text = "a call through a pointer that is not null"
+            self.require(state, "no-undefined", self.guards.not_(null), call.loc, text)
+        ends = []
+        for guard, function in options:
+            path = self.guards.and_(state.path, guard)
+            if is_null(function) or path == FALSE or not self.feasible(self.guards.term(path)):
+                continue
+            if not isinstance(function, FunctionPointer):
                 raise Unsupported("a call through a pointer of which nothing is known", call.loc)
-            name = pointer.name
+            branch = state.fork(path)
+            self._claim_type(branch, function.name, call)
+            end = self._call_named(branch, function.name, call)
+            if end.path != FALSE:
+                ends.append(end)
+        if not ends:
+            state.path = FALSE
+            return state
+        return self.join(ends)
+
+    def _claim_type(self, state: State, name: str, call: Call) -> None:
+        """Claim that a function that a pointer leads to is of the type that it is called with."""
+        function = self.program.functions.get(name)
+        if function is not None:
+            has = (function.result, *(function.locals[p] for p in function.params))
+            same = has == (call.type, *(type_of(a) for a in call.args))
+            text = f"{name}() is called through a pointer to a function of its type"
+            self.require(state, "no-undefined", TRUE if same else FALSE, call.loc, text)
+
+    def _call_named(self, state: State, name: str, call: Call) -> State:
         args = [self.settled(self.value(state, a), state, call.loc, keep_search=name not in self.intrinsics)
                 for a in call.args]  # fmt: skip
         if name in self.intrinsics:
