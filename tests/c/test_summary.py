@@ -352,6 +352,14 @@ def test_a_dangling_pointer_may_be_passed_on() -> None:
     assert plain(program(DECLARATIONS + DANGLING), "pass_it", {}, ("o",)) == Outcome((0,))
 
 
+def test_claims_of_one_line_have_one_text() -> None:
+    """What goes wrong in a local array is told in the same words whichever call of the function it was."""
+    text = "static int at(int i) { int v[2] = { 1, 2 }; return v[i]; } void entry(void) { o = at(a) + at(b); }"
+    claims = [c for c in Symbolic(program(DECLARATIONS + text), "entry").summary.claims if c.kind == "in-bounds"]
+    assert len(claims) == 2
+    assert {c.text for c in claims} == {"index within 0..1 of at:v"}
+
+
 REFUSED = {
     "recursion": ("int f(int x) { return x ? f(x - 1) : 0; } void entry(void)\n{\no = f(a); }", "recursion through f()", 1),
     "mutual recursion": ("int g(int); int f(int x) { return g(x); } int g(int x)\n{ return f(x); } void entry(void) { o = f(a); }", "recursion through f()", 2),

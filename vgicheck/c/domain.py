@@ -120,22 +120,20 @@ class Domain:
 
     def choice(self, options: Iterable[tuple[int, Any]]) -> Any:
         """Return the value that is v wherever g, for each (g, v). The guards exclude each other."""
-        options = list(options)
-        structs = [(g, v) for g, v in options if isinstance(v, Aggregate)]
-        if len(structs) > 1:
-            merged = Aggregate(
-                {path: self.choice((g, v.leaves[path]) for g, v in structs) for path in structs[0][1].leaves}
-            )
-            options = [(g, v) for g, v in options if not isinstance(v, Aggregate)]
-            options.append((self.guards.any(g for g, _ in structs), merged))
         flat: dict[object, tuple[int, Any]] = {}
+        structs: list[tuple[int, Aggregate]] = []
         for guard, value in options:
             for inner, v in value.options if isinstance(value, Choice) else ((TRUE, value),):
                 both = self.guards.and_(guard, inner)
                 if both == FALSE:
                     continue
+                if isinstance(v, Aggregate):
+                    structs.append((both, v))
+                    continue
                 key = _identity(v)
                 flat[key] = (self.guards.or_(flat[key][0], both), v) if key in flat else (both, v)
+        if structs:
+            flat[Aggregate] = self.guards.any(g for g, _ in structs), self._merged(structs)
         if len(flat) == 1:
             return next(iter(flat.values()))[1]
         terms = [(g, v) for g, v in flat.values() if isinstance(v, z3.ExprRef)]
@@ -147,6 +145,12 @@ class Domain:
             terms = [(covered, self._folded(terms, covered))]
         others += terms
         return others[0][1] if len(others) == 1 else Choice(tuple(others))
+
+    def _merged(self, structs: Sequence[tuple[int, Aggregate]]) -> Aggregate:
+        """Return one struct of which each scalar is a choice."""
+        if len(structs) == 1:
+            return structs[0][1]
+        return Aggregate({path: self.choice((g, v.leaves[path]) for g, v in structs) for path in structs[0][1].leaves})
 
     def _folded(self, terms: Sequence[tuple[int, Any]], covered: int) -> Any:
         result = terms[-1][1]
@@ -475,7 +479,7 @@ def _identity(value: Any) -> object:
         return ("term", value.get_id())
     if isinstance(value, Address):
         return ("address", value.object, tuple(_identity(s) for s in value.path))
-    if isinstance(value, Search | Choice | Aggregate):
+    if isinstance(value, Search | Choice):
         return ("object", id(value))
     return (type(value).__name__, value)
 
