@@ -360,6 +360,17 @@ def test_claims_of_one_line_have_one_text() -> None:
     assert {c.text for c in claims} == {"index within 0..1 of at:v"}
 
 
+def test_unknown_pointers_move_by_bytes() -> None:
+    """Two pointers of which nothing is known are equal where they are as many bytes from one."""
+    text = """int *unknown;
+    void same_bytes(void) { o = (u8 *)unknown + 8 == (u8 *)(unknown + 2); }
+    void same_number(void) { o = (u8 *)unknown + 2 == (u8 *)(unknown + 2); }"""
+    lowered = program(DECLARATIONS + text)
+    assert plain(lowered, "same_bytes", {}, ("o",)) == Outcome((1,))
+    with pytest.raises(Unsupported, match="comparison with a pointer of which nothing is known"):
+        plain(lowered, "same_number", {}, ("o",))
+
+
 REFUSED = {
     "recursion": ("int f(int x) { return x ? f(x - 1) : 0; } void entry(void)\n{\no = f(a); }", "recursion through f()", 1),
     "mutual recursion": ("int g(int); int f(int x) { return g(x); } int g(int x)\n{ return f(x); } void entry(void) { o = f(a); }", "recursion through f()", 2),

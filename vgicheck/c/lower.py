@@ -149,7 +149,7 @@ class _Body(Expressions):
     def finish(self, terminator: Terminator) -> list[Block]:
         """Ends the function; what a jump leaves behind does not live on."""
         for mark, scopes, block, loc in self._jumps:
-            kept = {id(scope) for scope in self._scopes_at[block]}
+            kept = {id(scope) for scope in self._scopes_at.get(block, ())}
             for name in (name for scope in scopes if id(scope) not in kept for name in scope):
                 self.graph.insert(mark, Expire(name, loc))
         return self.graph.finish(terminator)

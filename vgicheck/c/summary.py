@@ -423,17 +423,24 @@ class Evaluator:
             return pointer
         if isinstance(pointer, Null | Opaque):
             label = pointer.label if isinstance(pointer, Opaque) else "NULL"
-            return self.domain.each(offset, lambda o: Opaque(f"{label} + {o if isinstance(o, int) else o.sexpr()}"))
+            moved = self.domain.binary("*", offset, self._step(kind), INDEX, INDEX)
+            return self.domain.each(moved, lambda o: Opaque(f"{label} + {_index(o)}"))
         if not isinstance(pointer, Address):
             raise Unsupported("arithmetic on a pointer to a function")
         if not pointer.path or isinstance(pointer.path[-1], str):
             raise Unsupported("arithmetic on a pointer that points into no array")
         place = self.layout.place(pointer)
-        step = 1 if isinstance(kind.target, Void) else self.layout.size(kind.target)
-        if step != self.layout.size(place.type):
+        if self._step(kind) != self.layout.size(place.type):
             raise Unsupported("pointer arithmetic in units that are not those of the array")
         index = self.domain.binary("+", pointer.path[-1], offset, INDEX, INDEX)
         return self.domain.each(index, lambda i: Address(pointer.object, (*pointer.path[:-1], i)))
+
+    def _step(self, kind: Pointer) -> int:
+        """Return the bytes by which adding 1 moves a pointer."""
+        step = 1 if isinstance(kind.target, Void) else self.layout.size(kind.target)
+        if not step:
+            raise Unsupported("arithmetic on a pointer to a type that is not complete")
+        return step
 
     def _pointer_compare(self, state: State, expr: Binary, left: Any, right: Any) -> Any:
         if expr.op not in ("==", "!="):
