@@ -52,3 +52,12 @@ int good_uninitialised_that_is_written_first(int a, int b) { int x, *p = &x; *p 
 int good_local_of_a_caller(int a, int b) { int x = a; int *p = &x; { int y = b; p = &y; *p += 1; x += *p; } p = &x; return *p; }
 int good_block_entered_again(int a, int b) { int i, n = 0; for (i = 0; i < 3; i++) { int x = i, *p = &x; *p += a; n += x; if (n > b) continue; n++; } return n; }
 int good_unreachable_that_is_not_reached(int a, int b) { if (a * 2 == 7) __builtin_unreachable(); return b; }
+int good_jump_out_of_an_operand(int a, int b)
+{
+	int n = 0, i;
+	for (i = 0; i < 3; i++) {
+		int x = a, *p = &x;
+		n += x + one(*p) + ({ int y = b; if (y > 2) break; y + one(*p); });
+	}
+	return n;
+}

@@ -14,7 +14,6 @@ from typing import Final
 from . import arithmetic
 from .clang import FIRST_ATTRIBUTE, FIRST_EXPRESSION, LAST_ATTRIBUTE, LAST_EXPRESSION, ForParts, Kind, Node, Unit
 from .expressions import Context, Expressions
-from .graph import Mark
 from .initialisers import Initialiser, Part, Path
 from .ir import (
     S32,
@@ -91,7 +90,7 @@ class _Body(Expressions):
         self._labels: dict[int | None, int] = {}
         self._scopes: _Scopes = ()
         self._scopes_at: dict[int, _Scopes] = {}
-        self._jumps: list[tuple[Mark, _Scopes, int, Loc]] = []
+        self._jumps: list[tuple[int, _Scopes, int, Loc]] = []
         self._statements: Mapping[int, Callable[[Node], None]] = {
             Kind.COMPOUND_STMT: self._compound_statement,
             Kind.DECL_STMT: self._declarations,
@@ -143,15 +142,15 @@ class _Body(Expressions):
 
     def _jump(self, block: int, loc: Loc) -> None:
         """Leaves the block for one that may be outside of what has been declared since."""
-        self._jumps.append((self.graph.mark(), self._scopes, block, loc))
+        self._jumps.append((self.graph.mark()[0], self._scopes, block, loc))
         self.graph.end(Goto(block))
 
     def finish(self, terminator: Terminator) -> list[Block]:
         """Ends the function; what a jump leaves behind does not live on."""
-        for mark, scopes, block, loc in self._jumps:
-            kept = {id(scope) for scope in self._scopes_at.get(block, ())}
+        for source, scopes, target, loc in self._jumps:
+            kept = {id(scope) for scope in self._scopes_at.get(target, ())}
             for name in (name for scope in scopes if id(scope) not in kept for name in scope):
-                self.graph.insert(mark, Expire(name, loc))
+                self.graph.append(source, Expire(name, loc))
         return self.graph.finish(terminator)
 
     def _nothing(self, node: Node) -> None:

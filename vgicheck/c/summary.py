@@ -701,6 +701,8 @@ class Evaluator:
                 raise Unsupported("a call through a pointer of which nothing is known", call.loc)
             branch = state.fork(path)
             self._claim_type(branch, function.name, call)
+            if branch.path == FALSE:
+                continue
             end = self._call_named(branch, function.name, call)
             if end.path != FALSE:
                 ends.append(end)
