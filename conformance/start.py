@@ -34,11 +34,7 @@ HERE = Loc("start", 0)
 
 
 def started(lowered: Program, entry: str, inputs: Collection[str]) -> str:
-    """Give a program such a function for an entry, but leave the inputs, some lvalues, as they are; return its name.
-
-    Constants are set like everything else, so writes to them are not seen any more.
-    """
-    lowered.readonly.clear()
+    """Give a program such a function for an entry, but leave the inputs, some lvalues, as they are; return its name."""
     instructions: list[Instruction] = []
     for name, initial in lowered.constants.items():
         values = {path: Const(0, kind) for path, kind in scalars(lowered, name)} | dict(initial.values)

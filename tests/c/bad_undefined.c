@@ -290,11 +290,30 @@ int bad_constant(int a, int b)
 	*p = 2;				/* undefined: no-undefined */
 	return constant;
 }
+int bad_constant_by_a_cast(int a, int b)
+{
+	if (!b)
+		*(int *)&constant = 2;	/* undefined: no-undefined */
+	return constant;
+}
+int bad_member_of_a_constant(int a, int b)
+{
+	if (!b)
+		((struct pair *)&constants[1])->rest[0] = 3;	/* undefined: no-undefined */
+	return constants[1].first;
+}
 int bad_constant_in_a_table(int a, int b)
 {
 	struct pair *p = b ? pairs : (struct pair *)constants;
 	p[1].first = 3;			/* undefined: no-undefined */
 	return 0;
+}
+int bad_constant_local(int a, int b)
+{
+	const int local[2] = { 1, 2 };
+	int *p = b ? table : (int *)local;
+	p[1] = 3;			/* undefined: no-undefined */
+	return local[1];
 }
 int bad_unreachable(int a, int b)
 {

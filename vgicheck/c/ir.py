@@ -332,6 +332,8 @@ class Function:
     blocks: list[Block]
     loc: Loc
     end: Loc
+    readonly: frozenset[str] = frozenset()
+    """The locals that are declared `const`."""
 
 
 @dataclass(frozen=True, slots=True)

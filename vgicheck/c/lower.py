@@ -87,6 +87,7 @@ class _Body(Expressions):
         self._breaks: list[int] = []
         self._continues: list[int] = []
         self._switches: list[_Switch] = []
+        self.readonly: set[str] = set()
         self._labels: dict[int | None, int] = {}
         self._scopes: _Scopes = ()
         self._scopes_at: dict[int, _Scopes] = {}
@@ -369,6 +370,8 @@ class _Body(Expressions):
             raise self.refuse("a variable of no object type", node)
         target = Local(self.declare(cursor, ctype))
         self._scopes[-1].append(target.name)
+        if self.context.layout.is_const(cursor):
+            self.readonly.add(target.name)
         self.graph.emit(Declare(target.name, loc))
         if node.children:
             self._initialise(target, ctype, node.children[0], loc)
@@ -579,7 +582,9 @@ def _function(context: Context, name: str, cursor: Cursor) -> Function:
         if adjusted(context.layout.type_of(param)) != expected or not unit.library.spelling(param):
             raise Unsupported("a parameter without a name or of another type than callers see", unit.loc(param))
         names.append(body.declare(param, expected))
+        if context.layout.is_const(param):
+            body.readonly.add(names[-1])
     body.statement(unit.nodes(bodies[0]))
     end = unit.end(cursor)
     blocks = body.finish(Return(None, end) if isinstance(ctype.result, Void) else Unreachable(end))
-    return Function(name, tuple(names), body.locals, ctype.result, blocks, loc, end)
+    return Function(name, tuple(names), body.locals, ctype.result, blocks, loc, end, frozenset(body.readonly))

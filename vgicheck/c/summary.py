@@ -614,7 +614,7 @@ class Evaluator:
             value = self.resolved(value)
         for guard, address in self._addresses(state, lvalue):
             address = self._seen_as(address, kind, loc)
-            if address.object in self.program.readonly:
+            if _through_pointer(lvalue) and self._is_constant(address.object):
                 self.require(
                     state, "no-undefined", self.guards.not_(guard), loc, "a write to an object that is not const"
                 )
@@ -627,6 +627,12 @@ class Evaluator:
             if isinstance(kind, Int) and isinstance(found, Int) and found.signed != kind.signed:
                 stored = self.domain.convert(value, kind, found)
             self.located(loc, state.memory.store, address, stored, guard)
+
+    def _is_constant(self, name: str) -> bool:
+        frame, separator, local = name.partition(":")
+        if not separator:
+            return name in self.program.readonly
+        return local in self.program.functions[frame.partition("'")[0]].readonly
 
     def _write_struct(self, state: State, address: Address, value: Aggregate, guard: int, loc: Loc) -> None:
         for path, scalar in value.leaves.items():
@@ -756,6 +762,13 @@ def _compatible(kind: CType, target: CType) -> bool:
     if isinstance(kind, Pointer) and isinstance(target, Pointer):
         return True
     return kind == target or isinstance(target, Void)
+
+
+def _through_pointer(lvalue: LValue) -> bool:
+    """Say whether an lvalue is reached through a pointer; to a constant by name only its initialiser writes."""
+    while isinstance(lvalue, Member | Element):
+        lvalue = lvalue.base
+    return isinstance(lvalue, Deref)
 
 
 def _within(place: Any, step: Any) -> Any:
