@@ -5,7 +5,11 @@ BIN   := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 PATCH ?= examples/good-vgic-init.patch
 
+<<<<<<< HEAD
 .PHONY: review prove confirm test slow oracle bench lint clean
+=======
+.PHONY: review prove confirm test oracle conformance bench lint clean
+>>>>>>> trust
 
 review: $(READY)	## judge an example, or PATCH=file
 	$(BIN)/vgicheck review $(PATCH)
@@ -24,6 +28,9 @@ slow: $(READY)		## more of what its longest tests do
 
 oracle: $(READY)	## a long comparison of the model's hardware half with QEMU
 	$(BIN)/python -m oracle
+
+conformance: $(READY)	## a long comparison of the evaluator of C with compiled code, on random programs
+	$(BIN)/python -m conformance
 
 bench: $(READY)		## what the figures in the notes are measured with
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'

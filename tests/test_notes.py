@@ -82,3 +82,45 @@ def test_broken_generation(generation: str, instance: str):
     told = {prop: int(steps) for g, prop, i, steps in BROKEN if (g, i) == (generation, instance)}
     found = search(INSTANCE[instance], GENERATIONS[generation], list(told)).broken
     assert {name: len(b.made) - b.prologue for name, b in found.items()} == told
+
+
+SEMANTICS = (ROOT / "notes" / "c-semantics.md").read_text()
+C = ROOT / "tests" / "c"
+
+
+def functions(name: str) -> list[str]:
+    """The good and bad functions of a file of C."""
+    return re.findall(r"^\w+ ((?:good|bad)_\w+)\(", (C / name).read_text(), re.MULTILINE)
+
+
+def rows(title: str) -> dict[str, str]:
+    """The functions that a table of the note on C names, each once, with the row's second column."""
+    table = SEMANTICS.split(f"\n## {title}")[1].split("\n## ")[0]
+    lines = [line.strip("| ").split(" | ") for line in table.splitlines() if "{" in line]
+    pairs = [(name, line[1]) for line in lines for name in re.findall(r"\{(\w+)\}", line[-1])]
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+def test_everything_undefined_is_told():
+    """The note names each function that does something undefined, with the property that the file says."""
+    text = (C / "bad_undefined.c").read_text()
+    told = rows("Undefined, and claimed")
+    assert told.keys() == set(functions("bad_undefined.c"))
+    claimed = dict.fromkeys(told, "")
+    for function, body in re.findall(r"^int (bad_\w+)\((.*?)^}", text, re.MULTILINE | re.DOTALL):
+        claimed[function] = "".join(re.findall(r"undefined: ([\w-]+)", body))
+    claimed |= {function: kind for kind, function in re.findall(r"undefined: ([\w-]+), called by (\w+)", text)}
+    assert told == claimed
+
+
+def test_everything_defined_is_told():
+    """The note names each function that the kernel's flags define, and no other but of the kernel's own constructs."""
+    told, defined = rows("Defined by the flags").keys(), set(functions("good_defined.c"))
+    assert defined <= told <= defined | set(functions("good_kernel.c"))
+
+
+def test_everything_refused_is_told():
+    """The note names each function that is not evaluated, and no other but such as the front end refuses."""
+    told, refused = rows("Refused").keys(), set(functions("unsupported_constructs.c"))
+    assert refused <= told <= refused | set(functions("bad_constructs.c"))

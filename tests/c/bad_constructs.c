@@ -159,3 +159,7 @@ int bad_atomic(int a)
 	_Atomic int v = a;		/* refused: the type */
 	return v;
 }
+int bad_unsequenced(int a)
+{
+	return a++ + a;			/* refused: unsequenced modification and access to 'a' */
+}

@@ -23,6 +23,7 @@ from vgicheck.c.ir import (
     Declare,
     Deref,
     Element,
+    Expire,
     Expr,
     FunctionRef,
     Global,
@@ -95,7 +96,7 @@ class Machine:
                 raise TrapError("the end of a function that must return a value")
 
     def _execute(self, instruction: Instruction, frame: str, types: dict[str, CType]) -> None:
-        if isinstance(instruction, Declare):
+        if isinstance(instruction, Declare | Expire):
             name = frame + instruction.local
             for place in [place for place in self._memory if place[0] == name]:
                 del self._memory[place]

@@ -7,7 +7,7 @@ import random
 import pytest
 import z3
 
-from tests.c.readings import Outcome, Symbolic, compiled, plain, program
+from conformance.readings import Outcome, Symbolic, compiled, plain, program
 from vgicheck.c.intrinsics import INTRINSICS
 from vgicheck.c.ir import Unsupported
 from vgicheck.c.memory import Arbitrary, Given

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.c.readings import Symbolic, Vector, compiled, plain, program
+from conformance.readings import Symbolic, Vector, compiled, plain, program
 from vgicheck.c.ir import Program
 from vgicheck.c.native import available
 

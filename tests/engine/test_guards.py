@@ -105,3 +105,13 @@ def test_too_many_nodes_are_refused() -> None:
     guards = Guards(limit=50)
     with pytest.raises(TooLarge):
         guards.any(guards.and_(guards.of(z3.Bool(f"x{i}")), guards.of(z3.Bool(f"y{i % 7}"))) for i in range(40))
+
+
+def test_a_long_diagram_has_a_term() -> None:
+    """A diagram deeper than Python's stack is read as a term all the same."""
+    guards = Guards()
+    atoms = [guards.of(z3.Bool(f"q{i}")) for i in range(3000)]
+    long = TRUE
+    for atom in reversed(atoms):
+        long = guards.and_(atom, long)
+    assert z3.is_and(guards.term(long))

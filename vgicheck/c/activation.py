@@ -113,7 +113,7 @@ class Activation:
             case Branch(condition, then, otherwise, loc):
                 if e.plain:
                     e.trace.append(e.reported(loc))
-                value = e.settled(e.value(state, condition), state, loc)
+                value = e.settled(e.located(loc, e.value, state, condition), state, loc)
                 taken = e.located(loc, e.domain.is_true, value)
                 for target, path in (
                     (then, e.guards.and_(state.path, taken)),
@@ -124,7 +124,9 @@ class Activation:
             case Return(value, loc):
                 if e.plain:
                     e.trace.append(e.reported(loc))
-                result = None if value is None else e.settled(e.value(state, value), state, loc, keep_search=True)
+                result = None
+                if value is not None:
+                    result = e.settled(e.located(loc, e.value, state, value), state, loc, keep_search=True)
                 if state.path != FALSE:
                     self.exits.append((state, result))
             case _:

@@ -8,7 +8,7 @@ error code that took one of a few values is still known exactly.  The guards are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -91,6 +91,13 @@ class Choice:
     options: tuple[tuple[int, Any], ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Aggregate:
+    """The value of a whole struct: that of each scalar in it, by the names and indices that lead to it."""
+
+    leaves: Mapping[tuple[Any, ...], Any]
+
+
 NULL = Null()
 UNINITIALISED = Uninitialised()
 MOST_OPTIONS = 260
@@ -114,13 +121,19 @@ class Domain:
     def choice(self, options: Iterable[tuple[int, Any]]) -> Any:
         """Return the value that is v wherever g, for each (g, v). The guards exclude each other."""
         flat: dict[object, tuple[int, Any]] = {}
+        structs: list[tuple[int, Aggregate]] = []
         for guard, value in options:
             for inner, v in value.options if isinstance(value, Choice) else ((TRUE, value),):
                 both = self.guards.and_(guard, inner)
                 if both == FALSE:
                     continue
+                if isinstance(v, Aggregate):
+                    structs.append((both, v))
+                    continue
                 key = _identity(v)
                 flat[key] = (self.guards.or_(flat[key][0], both), v) if key in flat else (both, v)
+        if structs:
+            flat[Aggregate] = self.guards.any(g for g, _ in structs), self._merged(structs)
         if len(flat) == 1:
             return next(iter(flat.values()))[1]
         terms = [(g, v) for g, v in flat.values() if isinstance(v, z3.ExprRef)]
@@ -132,6 +145,12 @@ class Domain:
             terms = [(covered, self._folded(terms, covered))]
         others += terms
         return others[0][1] if len(others) == 1 else Choice(tuple(others))
+
+    def _merged(self, structs: Sequence[tuple[int, Aggregate]]) -> Aggregate:
+        """Return one struct of which each scalar is a choice."""
+        if len(structs) == 1:
+            return structs[0][1]
+        return Aggregate({path: self.choice((g, v.leaves[path]) for g, v in structs) for path in structs[0][1].leaves})
 
     def _folded(self, terms: Sequence[tuple[int, Any]], covered: int) -> Any:
         result = terms[-1][1]

@@ -603,6 +603,9 @@ class Expressions:
         scalars = isinstance(operand.type, Int | Pointer) and isinstance(target, Int | Pointer)
         if not scalars and operand.type != target:
             raise self.refuse("a cast that is not between numbers or pointers", node)
+        if isinstance(operand, AddressOf) and operand.type == target:
+            # It may take a `const` away, which the IR's types do not have: what is written there is written by pointer.
+            return Convert(operand, target, self.loc(node))
         return self.converted(operand, target, node)
 
     # Assignments -------------------------------------------------------------------------------
@@ -808,7 +811,7 @@ class Expressions:
         else:
             value = self.value(node)
             if not _is_harmless(value):
-                self.hold(value, self.loc(node))
+                self.graph.emit(Assign(self.temporary(value.type), value, value.type, self.loc(node)))
 
     def _choose(self, node: Node) -> None:
         question, first, second = self.operands(node, 3)

@@ -28,6 +28,10 @@ class Graph:
         block, index = mark
         self._blocks[block].instructions.insert(index, instruction)
 
+    def append(self, block: int, instruction: Instruction) -> None:
+        """Puts an instruction at the end of a block that was left before."""
+        self._blocks[block].instructions.append(instruction)
+
     def new_block(self) -> int:
         """A block to jump to and to `start` later."""
         self._blocks.append(Block())

@@ -230,6 +230,12 @@ def _assumed(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any
     return 0
 
 
+def _unreachable(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
+    """`__builtin_unreachable()`: control does not come here."""
+    e.require(state, "no-undefined", FALSE, call.loc, "a place that is not reached")
+    return 0
+
+
 def _expected(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
     """`__builtin_expect(value, hint)`: the value."""
     return args[0]
@@ -265,4 +271,5 @@ INTRINSICS: dict[str, Intrinsic] = {
     "vgicheck_assume": _assumed,
     "vgicheck_message": _ignored,
     "__builtin_expect": _expected,
+    "__builtin_unreachable": _unreachable,
 }

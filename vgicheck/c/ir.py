@@ -247,6 +247,14 @@ class Declare:
 
 
 @dataclass(frozen=True, slots=True)
+class Expire:
+    """The lifetime of a local ends: its value is lost, and no pointer to it may be followed any more."""
+
+    local: str
+    loc: Loc
+
+
+@dataclass(frozen=True, slots=True)
 class Assign:
     """A store of a scalar, or of a whole struct when both sides are of one struct type."""
 
@@ -267,7 +275,7 @@ class Call:
     loc: Loc
 
 
-Instruction = Declare | Assign | Call
+Instruction = Declare | Expire | Assign | Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +332,8 @@ class Function:
     blocks: list[Block]
     loc: Loc
     end: Loc
+    readonly: frozenset[str] = frozenset()
+    """The locals that are declared `const`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,3 +353,5 @@ class Program:
     constants: dict[str, Initial] = field(default_factory=dict)
     declared: dict[str, FunctionType] = field(default_factory=dict)
     unsupported: dict[str, Unsupported] = field(default_factory=dict)
+    readonly: set[str] = field(default_factory=set)
+    """The globals that are declared `const`."""

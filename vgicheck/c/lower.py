@@ -6,12 +6,13 @@ rest of the text is lowered all the same.  What libclang does not show is never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from . import arithmetic
-from .clang import FIRST_ATTRIBUTE, FIRST_EXPRESSION, LAST_ATTRIBUTE, LAST_EXPRESSION, Kind, Node, Unit
+from .clang import FIRST_ATTRIBUTE, FIRST_EXPRESSION, LAST_ATTRIBUTE, LAST_EXPRESSION, ForParts, Kind, Node, Unit
 from .expressions import Context, Expressions
 from .initialisers import Initialiser, Part, Path
 from .ir import (
@@ -20,12 +21,14 @@ from .ir import (
     Array,
     Assign,
     Binary,
+    Block,
     Branch,
     Const,
     Convert,
     CType,
     Declare,
     Element,
+    Expire,
     Expr,
     Function,
     FunctionType,
@@ -41,6 +44,7 @@ from .ir import (
     Program,
     Return,
     StructRef,
+    Terminator,
     Unary,
     Unreachable,
     Unsupported,
@@ -58,6 +62,10 @@ _WHAT: Final[Mapping[int, str]] = {
     215: "inline assembly",
     Kind.UNEXPOSED_STMT: "a statement that libclang does not show",
 }
+
+
+_Scopes = tuple[list[str], ...]
+"""The locals of the blocks, from the outermost inwards, within which something stands."""
 
 
 @dataclass(slots=True)
@@ -79,7 +87,11 @@ class _Body(Expressions):
         self._breaks: list[int] = []
         self._continues: list[int] = []
         self._switches: list[_Switch] = []
+        self.readonly: set[str] = set()
         self._labels: dict[int | None, int] = {}
+        self._scopes: _Scopes = ()
+        self._scopes_at: dict[int, _Scopes] = {}
+        self._jumps: list[tuple[int, _Scopes, int, Loc]] = []
         self._statements: Mapping[int, Callable[[Node], None]] = {
             Kind.COMPOUND_STMT: self._compound_statement,
             Kind.DECL_STMT: self._declarations,
@@ -112,8 +124,35 @@ class _Body(Expressions):
             raise self.refuse(_WHAT.get(node.kind, "a statement of an unknown kind"), node)
 
     def _compound_statement(self, node: Node) -> None:
-        for child in node.children:
-            self.statement(child)
+        with self._scope(node):
+            for child in node.children:
+                self.statement(child)
+
+    @contextmanager
+    def _scope(self, node: Node) -> Iterator[None]:
+        """Lets what is declared in a part of the function live to its end, which is the end of a node.
+
+        What is declared in the function's own block lives as long as the activation.
+        """
+        outside, inside = self._scopes, list[str]()
+        self._scopes = (*outside, inside)
+        yield
+        self._scopes = outside
+        for name in inside if outside else ():
+            self.graph.emit(Expire(name, self.context.unit.end(node.cursor)))
+
+    def _jump(self, block: int, loc: Loc) -> None:
+        """Leaves the block for one that may be outside of what has been declared since."""
+        self._jumps.append((self.graph.mark()[0], self._scopes, block, loc))
+        self.graph.end(Goto(block))
+
+    def finish(self, terminator: Terminator) -> list[Block]:
+        """Ends the function; what a jump leaves behind does not live on."""
+        for source, scopes, target, loc in self._jumps:
+            kept = {id(scope) for scope in self._scopes_at.get(target, ())}
+            for name in (name for scope in scopes if id(scope) not in kept for name in scope):
+                self.graph.append(source, Expire(name, loc))
+        return self.graph.finish(terminator)
 
     def _nothing(self, node: Node) -> None:
         """Lowers `;`."""
@@ -127,9 +166,13 @@ class _Body(Expressions):
         """Lowers `({ ... })`; the value of its last expression when wanted and there is one."""
         statements = self.operands(node, 1)[0].children
         last = statements[-1] if wanted and statements else None
-        for statement in statements[: len(statements) - (last is not None)]:
-            self.statement(statement)
-        return self.value(last) if last is not None and FIRST_EXPRESSION <= last.kind <= LAST_EXPRESSION else None
+        with self._scope(node):
+            for statement in statements[: len(statements) - (last is not None)]:
+                self.statement(statement)
+            if last is None or not FIRST_EXPRESSION <= last.kind <= LAST_EXPRESSION:
+                return None
+            value = self.value(last)
+            return self.hold(value, self.loc(last)) if self._scopes[-1] else value
 
     def _if(self, node: Node) -> None:
         after = self.graph.new_block()
@@ -151,6 +194,7 @@ class _Body(Expressions):
         self.graph.start(after)
 
     def _loop(self, body: Node, after: int, following: int) -> None:
+        self._scopes_at[after] = self._scopes_at[following] = self._scopes
         self._breaks.append(after)
         self._continues.append(following)
         self.statement(body)
@@ -169,6 +213,10 @@ class _Body(Expressions):
 
     def _for(self, node: Node) -> None:
         parts = self.context.unit.for_parts(node)
+        with self._scope(node):
+            self._for_parts(parts)
+
+    def _for_parts(self, parts: ForParts) -> None:
         if parts.initial is not None:
             self.statement(parts.initial)
         head, body, following, after = (self.graph.new_block() for _ in range(4))
@@ -211,6 +259,7 @@ class _Body(Expressions):
         dispatch, after = self.graph.new_block(), self.graph.new_block()
         self.graph.end(Goto(dispatch))
         found = _Switch(subject.type)
+        self._scopes_at[after] = self._scopes
         self._switches.append(found)
         self._breaks.append(after)
         self.statement(cases)
@@ -233,7 +282,9 @@ class _Body(Expressions):
         """Lowers a statement after any number of labels."""
         while node.kind in (Kind.CASE_STMT, Kind.DEFAULT_STMT, Kind.LABEL_STMT):
             if node.kind == Kind.LABEL_STMT:
-                self.graph.start(self._label(node.identity))
+                label = self._label(node.identity)
+                self._scopes_at[label] = self._scopes
+                self.graph.start(label)
             else:
                 block = self.graph.new_block()
                 self.graph.start(block)
@@ -266,7 +317,7 @@ class _Body(Expressions):
         label: Cursor = self._calls.clang_getCursorReferenced(node.children[0].cursor) if node.children else node.cursor
         if label.kind != Kind.LABEL_STMT:
             raise self.refuse("a goto to something that is no label", node)
-        self.graph.end(Goto(self._label(label.data[1])))
+        self._jump(self._label(label.data[1]), self.loc(node))
 
     def _break(self, node: Node) -> None:
         self._leave(self._breaks, node)
@@ -277,7 +328,7 @@ class _Body(Expressions):
     def _leave(self, targets: list[int], node: Node) -> None:
         if not targets:
             raise self.refuse("a `break` or `continue` in the head of a loop", node)
-        self.graph.end(Goto(targets[-1]))
+        self._jump(targets[-1], self.loc(node))
 
     def _return(self, node: Node) -> None:
         loc = self.loc(node)
@@ -318,6 +369,9 @@ class _Body(Expressions):
         if not isinstance(ctype, Int | Pointer | StructRef | Array):
             raise self.refuse("a variable of no object type", node)
         target = Local(self.declare(cursor, ctype))
+        self._scopes[-1].append(target.name)
+        if self.context.layout.is_const(cursor):
+            self.readonly.add(target.name)
         self.graph.emit(Declare(target.name, loc))
         if node.children:
             self._initialise(target, ctype, node.children[0], loc)
@@ -460,6 +514,8 @@ def _declare_global(context: Context, name: str, cursor: Cursor) -> None:
         if context.unit.library.calls.clang_getCursorTLSKind(cursor):
             raise Unsupported("a thread-local variable", context.unit.loc(cursor))
         context.program.globals[name] = context.layout.type_of(cursor)
+        if context.layout.is_const(cursor):
+            context.program.readonly.add(name)
     except Unsupported as reason:
         context.refused_globals[name] = reason
 
@@ -526,7 +582,9 @@ def _function(context: Context, name: str, cursor: Cursor) -> Function:
         if adjusted(context.layout.type_of(param)) != expected or not unit.library.spelling(param):
             raise Unsupported("a parameter without a name or of another type than callers see", unit.loc(param))
         names.append(body.declare(param, expected))
+        if context.layout.is_const(param):
+            body.readonly.add(names[-1])
     body.statement(unit.nodes(bodies[0]))
     end = unit.end(cursor)
-    blocks = body.graph.finish(Return(None, end) if isinstance(ctype.result, Void) else Unreachable(end))
-    return Function(name, tuple(names), body.locals, ctype.result, blocks, loc, end)
+    blocks = body.finish(Return(None, end) if isinstance(ctype.result, Void) else Unreachable(end))
+    return Function(name, tuple(names), body.locals, ctype.result, blocks, loc, end, frozenset(body.readonly))

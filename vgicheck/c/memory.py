@@ -16,12 +16,15 @@ from typing import Any, Protocol
 
 import z3
 
+from ..engine.guards import FALSE
 from ..engine.maps import Key, Map, label_of
 from ..engine.values import bit, concat, is_symbolic, same
 from .domain import UNINITIALISED, Address, Domain, Opaque, wrap
 from .ir import Array, CType, Int, Pointer, Program, StructRef, Unsupported
 
 INDEX = Int(32, True)
+EXPIRED = "!expired"
+"""What is added to a local's name for the region that says whether its lifetime has ended."""
 
 
 class Inputs(Protocol):
@@ -94,14 +97,15 @@ class Layout:
     def _scalar_shape(self, kind: CType) -> tuple[int, ...] | None:
         """Return the bits of the integers that a type consists of and the lengths of all its dimensions but the first.
 
-        Members of a union with one shape have their integers under the same keys.
+        Members of a union with one shape have their integers under the same keys.  `_Bool` is of no such shape: what
+        another type leaves there need be no value of it.
         """
         if isinstance(kind, Int):
-            return (kind.bits,)
+            return None if kind.is_bool else (kind.bits,)
         inner: tuple[int, ...] = ()
         while isinstance(kind, Array):
             inner, kind = (*inner, kind.length), kind.element
-        return (kind.bits, *inner[1:], len(inner)) if isinstance(kind, Int) else None
+        return (kind.bits, *inner[1:], len(inner)) if isinstance(kind, Int) and not kind.is_bool else None
 
     def size(self, kind: CType) -> int:
         """Return the size of a type in bytes."""
@@ -131,6 +135,8 @@ class Layout:
             if not isinstance(kind, Array):
                 raise Unsupported(f"an index into {address.object}, where there is no array")
             length = kind.length or (span // self.size(kind.element) if span else 0)
+            if not length:
+                raise Unsupported(f"an index into {region}, an array whose length is not known")
             kind = kind.element
             region += "[]"
             key.append(step)
@@ -221,7 +227,7 @@ class Memory:
         place = self.layout.place(address)
         region = self.region(place)
         if not place.bitmap:
-            return region[place.key]
+            return self._as(region[place.key], place.type)
         assert isinstance(place.type, Int)
         prefix, first = place.key[:-1], place.key[-1] * place.type.bits
         bits = [region[(*prefix, first + i)] for i in range(place.type.bits)]
@@ -229,6 +235,16 @@ class Memory:
             return wrap(sum(b << i for i, b in enumerate(bits)), place.type)
         return concat(*((z3.If(b, z3.BitVecVal(1, 1), z3.BitVecVal(0, 1)) if is_symbolic(b) else int(b), 1)
                         for b in reversed(bits)))  # fmt: skip
+
+    def _as(self, value: Any, kind: CType) -> Any:
+        """Return numbers in the range of a type: what a member of a union wrote may be read by one of other sign."""
+        if not isinstance(kind, Int):
+            return value
+        if isinstance(value, int):
+            return wrap(value, kind)
+        if any(isinstance(v, int) and wrap(v, kind) != v for _, v in self.domain.options(value)):
+            return self.domain.each(value, lambda v: _signed(v, kind))
+        return value
 
     def store(self, address: Address, value: Any, guard: int) -> None:
         """Write the scalar at an address, where a guard holds."""
@@ -264,8 +280,22 @@ class Memory:
 
     def forget(self, prefix: str) -> None:
         """Drop the regions of a local whose lifetime begins or ends."""
-        for name in [r for r in self.regions if r == prefix or r.startswith((prefix + ".", prefix + "["))]:
+        for name in [
+            r for r in self.regions if r == prefix or r.startswith((prefix + ".", prefix + "[", prefix + "!"))
+        ]:
             del self.regions[name]
+
+    def expire(self, name: str) -> None:
+        """End the lifetime of a local, until its next one begins."""
+        self.forget(name)
+        mark = name + EXPIRED
+        alive = self._untouched.setdefault(mark, Map(lambda key: False, ite=self.domain.choose))
+        self.regions[mark] = alive.set((), True, True)
+
+    def expired(self, name: str) -> int:
+        """Return the guard under which the lifetime of a local has ended."""
+        mark = self.regions.get(name + EXPIRED)
+        return FALSE if mark is None else self.domain.guards.of(mark[()])
 
     def _put(self, name: str, region: Map[Any]) -> None:
         self.regions[name] = region

@@ -11,6 +11,8 @@ the condition of its path and with its line; past an undefined step a path is fo
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -26,6 +28,7 @@ from .domain import (
     NULL,
     UNINITIALISED,
     Address,
+    Aggregate,
     Choice,
     Domain,
     FunctionPointer,
@@ -48,6 +51,7 @@ from .ir import (
     Declare,
     Deref,
     Element,
+    Expire,
     Expr,
     Function,
     FunctionRef,
@@ -72,6 +76,9 @@ from .memory import INDEX, Given, Inputs, Layout, Memory
 
 MOST_BITS = 4_200
 MOST_STEPS = 400_000
+_FRAME = re.compile(r"(?<=\w)'\d+(?=[:(])")
+"""What tells the second activation of a function, and later ones, from the first, in the names of its locals."""
+UNSIGNED = Int(32, False)
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
@@ -143,6 +150,8 @@ class Evaluator:
     _plans: dict[tuple[str, int], tuple[tuple[str, ...], bool, Any]] = field(default_factory=dict)
     _registers: dict[str, frozenset[str]] = field(default_factory=dict)
     _stack: list[str] = field(default_factory=list)
+    _frames: list[str] = field(default_factory=list)
+    _calls: Counter[str] = field(default_factory=Counter)
     _steps: int = 0
 
     @property
@@ -203,16 +212,20 @@ class Evaluator:
             self._shapes[name] = shape(function)
             self._registers[name] = registers(function)
         self._stack.append(name)
+        self._calls[name] += 1
+        frame = name if self._calls[name] == 1 else f"{name}'{self._calls[name]}"
+        self._frames.append(frame)
         self._sites.append(loc or function.loc)
         caller, state.locals = state.locals, {}
         for local, kind in function.locals.items():
             if local not in self._registers[name]:
-                self.layout.objects[f"{name}:{local}"] = kind
+                self.layout.objects[f"{frame}:{local}"] = kind
         for parameter, value in zip(function.params, args, strict=False):
             self._write(state, Local(parameter), value, function.locals[parameter], function.loc)
         exits: list[tuple[State, Any]] = []
         Activation(self, function, self._shapes[name], exits).from_entry(state)
         self._stack.pop()
+        self._frames.pop()
         self._sites.pop()
         if not exits:
             state.path, state.locals = FALSE, caller
@@ -220,7 +233,7 @@ class Evaluator:
         end, result = self._join_exits(exits)
         for local in function.locals:
             if local not in self._registers[name]:
-                end.memory.forget(f"{name}:{local}")
+                end.memory.forget(f"{frame}:{local}")
         end.locals = caller
         return end, result
 
@@ -276,7 +289,7 @@ class Evaluator:
     def claim(self, state: State, kind: str, holds: int, loc: Loc, text: str) -> None:
         """Record that something must hold on the current path."""
         if self.guards.and_(state.path, self.guards.not_(holds)) != FALSE:
-            self.claims.append(Claim(kind, state.path, holds, self.reported(loc), text))
+            self.claims.append(Claim(kind, state.path, holds, self.reported(loc), _FRAME.sub("", text)))
 
     def require(self, state: State, kind: str, holds: int, loc: Loc, text: str) -> None:
         """Record a claim, and follow the path only where it holds."""
@@ -303,7 +316,7 @@ class Evaluator:
                 value = self.settled(self.value(state, operand), state, loc)
                 return self.located(loc, self.domain.unary, op, value, kind)
             case AddressOf(lvalue, _, _):
-                return self.domain.choice(self._addresses(state, lvalue))
+                return self.domain.choice(self._addresses(state, lvalue, followed=False))
             case FunctionRef(name):
                 return FunctionPointer(name)
             case StringLiteral(text):
@@ -386,7 +399,7 @@ class Evaluator:
 
     def _pointer_binary(self, state: State, expr: Binary, left: Any, right: Any, kind: Pointer) -> Any:
         if expr.op in COMPARISONS:
-            return self._pointer_compare(expr.op, left, right)
+            return self._pointer_compare(state, expr, left, right)
         if isinstance(type_of(expr.right), Pointer):
             raise Unsupported("difference of two pointers")
         right_type = type_of(expr.right)
@@ -410,38 +423,49 @@ class Evaluator:
             return pointer
         if isinstance(pointer, Null | Opaque):
             label = pointer.label if isinstance(pointer, Opaque) else "NULL"
-            return self.domain.each(offset, lambda o: Opaque(f"{label} + {o if isinstance(o, int) else o.sexpr()}"))
+            moved = self.domain.binary("*", offset, self._step(kind), INDEX, INDEX)
+            return self.domain.each(moved, lambda o: Opaque(f"{label} + {_index(o)}"))
         if not isinstance(pointer, Address):
             raise Unsupported("arithmetic on a pointer to a function")
         if not pointer.path or isinstance(pointer.path[-1], str):
             raise Unsupported("arithmetic on a pointer that points into no array")
         place = self.layout.place(pointer)
-        step = 1 if isinstance(kind.target, Void) else self.layout.size(kind.target)
-        if step != self.layout.size(place.type):
+        if self._step(kind) != self.layout.size(place.type):
             raise Unsupported("pointer arithmetic in units that are not those of the array")
         index = self.domain.binary("+", pointer.path[-1], offset, INDEX, INDEX)
         return self.domain.each(index, lambda i: Address(pointer.object, (*pointer.path[:-1], i)))
 
-    def _pointer_compare(self, op: str, left: Any, right: Any) -> Any:
-        if op not in ("==", "!="):
+    def _step(self, kind: Pointer) -> int:
+        """Return the bytes by which adding 1 moves a pointer."""
+        step = 1 if isinstance(kind.target, Void) else self.layout.size(kind.target)
+        if not step:
+            raise Unsupported("arithmetic on a pointer to a type that is not complete")
+        return step
+
+    def _pointer_compare(self, state: State, expr: Binary, left: Any, right: Any) -> Any:
+        if expr.op not in ("==", "!="):
             raise Unsupported("ordering of pointers")
         g = self.guards
-        equal = g.any(
-            g.and_(g.and_(gl, gr), self._same_place(a, b))
-            for gl, a in self.domain.options(left)
-            for gr, b in self.domain.options(right)
-        )
-        return self.domain.truth(equal if op == "==" else g.not_(equal))
+        equal = FALSE
+        for gl, a in self.domain.options(left, state.path):
+            for gr, b in self.domain.options(right, state.path):
+                both = g.and_(gl, gr)
+                if both != FALSE:
+                    equal = g.or_(equal, g.and_(both, self._same_place(state, both, a, b, expr.loc)))
+        return self.domain.truth(equal if expr.op == "==" else g.not_(equal))
 
-    def _same_place(self, a: Any, b: Any) -> int:
+    def _same_place(self, state: State, guard: int, a: Any, b: Any, loc: Loc) -> int:
         g = self.guards
         if isinstance(a, Null) or isinstance(b, Null):
             other = b if isinstance(a, Null) else a
             return g.not_(self.domain.is_true(other))
         if isinstance(a, Address) and isinstance(b, Address):
             if a.object != b.object:
+                for end in (a, b):
+                    text = f"{end.object} compared with another object at a place inside it"
+                    self.claim(state, "no-undefined", g.or_(g.not_(guard), self._inside(end)), loc, text)
                 return FALSE
-            if [type(s) is str and s for s in a.path] != [type(s) is str and s for s in b.path]:
+            if not self._comparable_by_steps(a, b):
                 x, y = (self.layout.offset(p, self.domain) for p in (a, b))
                 return self.domain.compare("==", x, y, INDEX)
             return g.all(
@@ -450,26 +474,46 @@ class Evaluator:
                 else self.domain.compare("==", x, y, INDEX)
                 for x, y in zip(a.path, b.path, strict=True)
             )
-        if a == b:
+        if a == b and not (isinstance(a, Opaque) and a.label.startswith('"')):
             return TRUE
         raise Unsupported("comparison with a pointer of which nothing is known")
 
+    def _inside(self, address: Address) -> int:
+        """Return the guard under which an address is that of something in its object, not of what lies behind it."""
+        place = self.layout.place(address)
+        return self.guards.all(
+            self.domain.compare("<", self.domain.convert(i, INDEX, UNSIGNED), length, UNSIGNED)
+            for i, length in zip(place.key, place.bounds, strict=True)
+        )
+
+    def _comparable_by_steps(self, a: Address, b: Address) -> bool:
+        """Say whether two addresses in one object are equal exactly if their steps are, one by one.
+
+        Not so for the end of one row of a matrix and the start of the next.
+        """
+        if [type(s) is str and s for s in a.path] != [type(s) is str and s for s in b.path]:
+            return False
+        return sum(not isinstance(s, str) for s in a.path) < 2 or self._inside(a) == self._inside(b) == TRUE
+
     # Places -------------------------------------------------------------------------------------
 
-    def _addresses(self, state: State, lvalue: LValue) -> list[tuple[int, Any]]:
-        """List where an lvalue may be, with the guard of each place."""
+    def _addresses(self, state: State, lvalue: LValue, followed: bool = True) -> list[tuple[int, Any]]:
+        """List where an lvalue may be, with the guard of each place.
+
+        One that is not `followed`, only pointed to, may be at no place at all, some bytes from the null pointer.
+        """
         match lvalue:
             case Local(name):
-                return [(TRUE, Address(f"{self._stack[-1]}:{name}"))]
+                return [(TRUE, Address(f"{self._frames[-1]}:{name}"))]
             case Global(name):
                 return [(TRUE, Address(name))]
             case Member(base, _, name):
-                return [(g, Address(a.object, (*a.path, name))) for g, a in self._addresses(state, base)]
+                return [(g, _within(a, name)) for g, a in self._addresses(state, base, followed)]
             case Element(base, index, loc):
-                place = self._addresses(state, base)
+                place = self._addresses(state, base, followed)
                 at = self._index(state, self.settled(self.value(state, index), state, loc), type_of(index), loc)
                 return [
-                    (self.guards.and_(g, h), Address(a.object, (*a.path, i)))
+                    (self.guards.and_(g, h), _within(a, i))
                     for g, a in place
                     for h, i in self.domain.options(at, self.guards.and_(state.path, g))
                 ]
@@ -479,19 +523,21 @@ class Evaluator:
                     return []
                 target = type_of(pointer)
                 assert isinstance(target, Pointer)
-                return self._pointees(state, value, target.target, loc)
+                return self._pointees(state, value, target.target, loc, followed)
         raise Unsupported(f"lvalue {type(lvalue).__name__}")
 
-    def _pointees(self, state: State, value: Any, target: CType, loc: Loc) -> list[tuple[int, Any]]:
+    def _pointees(self, state: State, value: Any, target: CType, loc: Loc, followed: bool) -> list[tuple[int, Any]]:
         options = self.domain.options(value, state.path)
         null = self.guards.any(g for g, v in options if is_null(v))
-        if null != FALSE:
+        if null != FALSE and followed:
             self.require(
                 state, "no-undefined", self.guards.not_(null), loc, "dereference of a pointer that is not null"
             )
         places = []
         for guard, v in options:
             if is_null(v):
+                if not followed:
+                    places.append((guard, Opaque("NULL + 0") if isinstance(v, Null) else v))
                 continue
             if not isinstance(v, Address):
                 what = v.label if isinstance(v, Opaque) else "something that is no pointer"
@@ -501,10 +547,15 @@ class Evaluator:
         return places
 
     def _claim_alive(self, state: State, guard: int, address: Address, loc: Loc) -> None:
-        function, separator, local = address.object.partition(":")
-        if separator and function not in self._stack:
-            text = f"{local} is not used after {function}() returned"
+        frame, separator, local = address.object.partition(":")
+        if separator and frame not in self._frames:
+            text = f"{local} is not used after {frame}() returned"
             self.require(state, "no-undefined", self.guards.not_(guard), loc, text)
+        elif separator:
+            gone = self.guards.and_(guard, state.memory.expired(address.object))
+            if gone != FALSE:
+                text = f"{local} is not used after the block that declares it"
+                self.require(state, "no-undefined", self.guards.not_(gone), loc, text)
 
     def _seen_as(self, address: Address, target: CType, loc: Loc) -> Address:
         """Return the address of the part that a pointer of another type points to: an object's first member."""
@@ -526,6 +577,8 @@ class Evaluator:
         if self._is_register(lvalue):
             assert isinstance(lvalue, Local)
             return state.locals.get(lvalue.name, UNINITIALISED)
+        if isinstance(kind, StructRef):
+            return self._read_struct(state, lvalue, kind, loc)
         loaded = []
         for guard, address in self._addresses(state, lvalue):
             address = self._seen_as(address, kind, loc)
@@ -536,6 +589,18 @@ class Evaluator:
                 value = self.domain.each(value, partial(self._resigned, found, kind))
             loaded.append((guard, value))
         return self.domain.choice(loaded) if loaded else 0
+
+    def _read_struct(self, state: State, lvalue: LValue, kind: StructRef, loc: Loc) -> Any:
+        places = [(guard, self._seen_as(a, kind, loc)) for guard, a in self._addresses(state, lvalue)]
+        values = []
+        for guard, address in places:
+            leaves = {}
+            for path, _ in self.layout.leaves(kind):
+                leaf = Address(address.object, address.path + path)
+                self._claim_bounds(state, guard, leaf, loc)
+                leaves[path] = self.located(loc, state.memory.load, leaf)
+            values.append((guard, Aggregate(leaves)))
+        return self.domain.choice(values) if values else UNINITIALISED
 
     def _resigned(self, source: Int, target: CType, value: Any) -> Any:
         return value if isinstance(value, Uninitialised) else self.domain.convert(value, source, target)
@@ -549,12 +614,31 @@ class Evaluator:
             value = self.resolved(value)
         for guard, address in self._addresses(state, lvalue):
             address = self._seen_as(address, kind, loc)
+            if _through_pointer(lvalue) and self._is_constant(address.object):
+                self.require(
+                    state, "no-undefined", self.guards.not_(guard), loc, "a write to an object that is not const"
+                )
+            if isinstance(value, Aggregate):
+                self._write_struct(state, address, value, guard, loc)
+                continue
             self._claim_bounds(state, guard, address, loc)
             stored = value
             found = self.layout.place(address).type
             if isinstance(kind, Int) and isinstance(found, Int) and found.signed != kind.signed:
                 stored = self.domain.convert(value, kind, found)
             self.located(loc, state.memory.store, address, stored, guard)
+
+    def _is_constant(self, name: str) -> bool:
+        frame, separator, local = name.partition(":")
+        if not separator:
+            return name in self.program.readonly
+        return local in self.program.functions[frame.partition("'")[0]].readonly
+
+    def _write_struct(self, state: State, address: Address, value: Aggregate, guard: int, loc: Loc) -> None:
+        for path, scalar in value.leaves.items():
+            leaf = Address(address.object, address.path + path)
+            self._claim_bounds(state, guard, leaf, loc)
+            self.located(loc, state.memory.store, leaf, scalar, guard)
 
     def _claim_bounds(self, state: State, guard: int, address: Address, loc: Loc) -> None:
         place = self.layout.place(address)
@@ -565,8 +649,7 @@ class Evaluator:
         """Claim that an index is inside an array of a given length."""
         if isinstance(index, int) and 0 <= index < length:
             return
-        unsigned = Int(32, False)
-        inside = self.domain.compare("<", self.domain.convert(index, INDEX, unsigned), length, unsigned)
+        inside = self.domain.compare("<", self.domain.convert(index, INDEX, UNSIGNED), length, UNSIGNED)
         g = self.guards
         self.claim(
             state, "in-bounds", g.or_(g.not_(guard), inside), loc, f"index within 0..{length - 1} of {_array(what)}"
@@ -586,13 +669,15 @@ class Evaluator:
                 if name in self._registers[self._stack[-1]]:
                     state.locals.pop(name, None)
                 else:
-                    state.memory.forget(f"{self._stack[-1]}:{name}")
-            case Assign(target, value, kind, loc):
-                if isinstance(kind, StructRef):
-                    self._copy_struct(state, target, value, kind, loc)
+                    state.memory.forget(f"{self._frames[-1]}:{name}")
+            case Expire(name, _):
+                if name in self._registers[self._stack[-1]]:
+                    state.locals.pop(name, None)
                 else:
-                    keep = self._is_register(target)
-                    self._write(state, target, self._kept_value(state, value, loc, keep), kind, loc)
+                    state.memory.expire(f"{self._frames[-1]}:{name}")
+            case Assign(target, value, kind, loc):
+                keep = self._is_register(target)
+                self._write(state, target, self._kept_value(state, value, loc, keep), kind, loc)
             case Call():
                 return self._call(state, instruction)
         return state
@@ -600,27 +685,48 @@ class Evaluator:
     def _kept_value(self, state: State, expr: Expr, loc: Loc, keep: bool) -> Any:
         return self.settled(self.value(state, expr), state, loc, keep_search=keep)
 
-    def _copy_struct(self, state: State, target: LValue, value: Expr, kind: StructRef, loc: Loc) -> None:
-        if not isinstance(value, Load):
-            raise Unsupported("a struct value that is no object", loc)
-        sources, targets = self._addresses(state, value.lvalue), self._addresses(state, target)
-        if len(sources) != 1 or len(targets) != 1:
-            raise Unsupported("a struct copied from or to one of several places", loc)
-        (_, source), (_, to) = sources[0], targets[0]
-        for path, leaf in self.layout.leaves(kind):
-            a, b = Address(source.object, source.path + path), Address(to.object, to.path + path)
-            self._claim_bounds(state, TRUE, a, loc)
-            self._claim_bounds(state, TRUE, b, loc)
-            del leaf
-            state.memory.store(b, state.memory.load(a), TRUE)
-
     def _call(self, state: State, call: Call) -> State:
-        name = call.callee
-        if not isinstance(name, str):
-            pointer = self.settled(self.value(state, name), state, call.loc)
-            if not isinstance(pointer, FunctionPointer):
+        if not isinstance(call.callee, str):
+            return self._call_through(state, call.callee, call)
+        return self._call_named(state, call.callee, call)
+
+    def _call_through(self, state: State, callee: Expr, call: Call) -> State:
+        """Call each of the functions that a pointer may lead to."""
+        pointer = self.settled(self.value(state, callee), state, call.loc)
+        options = self.domain.options(pointer, state.path)
+        null = self.guards.any(g for g, v in options if is_null(v))
+        if null != FALSE:
+            text = "a call through a pointer that is not null"
+            self.require(state, "no-undefined", self.guards.not_(null), call.loc, text)
+        ends = []
+        for guard, function in options:
+            path = self.guards.and_(state.path, guard)
+            if is_null(function) or path == FALSE or not self.feasible(self.guards.term(path)):
+                continue
+            if not isinstance(function, FunctionPointer):
                 raise Unsupported("a call through a pointer of which nothing is known", call.loc)
-            name = pointer.name
+            branch = state.fork(path)
+            self._claim_type(branch, function.name, call)
+            if branch.path == FALSE:
+                continue
+            end = self._call_named(branch, function.name, call)
+            if end.path != FALSE:
+                ends.append(end)
+        if not ends:
+            state.path = FALSE
+            return state
+        return self.join(ends)
+
+    def _claim_type(self, state: State, name: str, call: Call) -> None:
+        """Claim that a function that a pointer leads to is of the type that it is called with."""
+        function = self.program.functions.get(name)
+        if function is not None:
+            has = (function.result, *(function.locals[p] for p in function.params))
+            same = has == (call.type, *(type_of(a) for a in call.args))
+            text = f"{name}() is called through a pointer to a function of its type"
+            self.require(state, "no-undefined", TRUE if same else FALSE, call.loc, text)
+
+    def _call_named(self, state: State, name: str, call: Call) -> State:
         args = [self.settled(self.value(state, a), state, call.loc, keep_search=name not in self.intrinsics)
                 for a in call.args]  # fmt: skip
         if name in self.intrinsics:
@@ -628,6 +734,7 @@ class Evaluator:
         else:
             state, result = self.call(name, state, args, call.loc)
         if call.target is not None and state.path != FALSE:
+            result = self.settled(result, state, call.loc, keep_search=True)
             self._write(state, call.target, result, call.type, call.loc)
         return state
 
@@ -651,10 +758,28 @@ def type_of(expr: Expr) -> CType:
 
 def _compatible(kind: CType, target: CType) -> bool:
     if isinstance(kind, Int) and isinstance(target, Int):
-        return kind.bits == target.bits
+        return kind.bits == target.bits and kind.is_bool == target.is_bool
     if isinstance(kind, Pointer) and isinstance(target, Pointer):
         return True
     return kind == target or isinstance(target, Void)
+
+
+def _through_pointer(lvalue: LValue) -> bool:
+    """Say whether an lvalue is reached through a pointer; to a constant by name only its initialiser writes."""
+    while isinstance(lvalue, Member | Element):
+        lvalue = lvalue.base
+    return isinstance(lvalue, Deref)
+
+
+def _within(place: Any, step: Any) -> Any:
+    """Return the part of a place that a member's name or an index leads to."""
+    if isinstance(place, Address):
+        return Address(place.object, (*place.path, step))
+    return Opaque(f"{place.label}.{step}" if isinstance(step, str) else f"{place.label}[{_index(step)}]")
+
+
+def _index(step: Any) -> str:
+    return str(step) if isinstance(step, int) else str(step.sexpr())
 
 
 def _array(place: str) -> str:

@@ -130,25 +130,28 @@ class Guards:
         """Return a diagram as a truth value."""
         if guard in (FALSE, TRUE):
             return guard == TRUE
-        return self._term(guard)
+        needed, pending = set[int](), [guard]
+        while pending:
+            node = pending.pop()
+            if node > TRUE and node not in self._terms and node not in needed:
+                needed.add(node)
+                pending += self._nodes[node][1:]
+        for node in sorted(needed):
+            self._terms[node] = self._built(*self._nodes[node])
+        return self._terms[guard]
 
-    def _term(self, guard: int) -> z3.BoolRef:
-        if guard in self._terms:
-            return self._terms[guard]
-        level, low, high = self._nodes[guard]
+    def _built(self, level: int, low: int, high: int) -> z3.BoolRef:
+        """Build the term of a node; those of the nodes below, which are older, are there."""
         atom = self._atoms[level]
         if low == FALSE:
-            result = atom if high == TRUE else z3.And(atom, self._term(high))
-        elif high == FALSE:
-            result = z3.Not(atom) if low == TRUE else z3.And(z3.Not(atom), self._term(low))
-        elif high == TRUE:
-            result = z3.Or(atom, self._term(low))
-        elif low == TRUE:
-            result = z3.Or(z3.Not(atom), self._term(high))
-        else:
-            result = z3.If(atom, self._term(high), self._term(low))
-        self._terms[guard] = result
-        return result
+            return atom if high == TRUE else z3.And(atom, self._terms[high])
+        if high == FALSE:
+            return z3.Not(atom) if low == TRUE else z3.And(z3.Not(atom), self._terms[low])
+        if high == TRUE:
+            return z3.Or(atom, self._terms[low])
+        if low == TRUE:
+            return z3.Or(z3.Not(atom), self._terms[high])
+        return z3.If(atom, self._terms[high], self._terms[low])
 
     def _node(self, level: int, low: int, high: int) -> int:
         if low == high:

@@ -113,7 +113,7 @@ def address(layout: Layout, lvalue: str) -> Address:
 def cells(lowered: Program, vector: Vector) -> dict[tuple[str, Key], int]:
     """Return the cells of the memory that hold the numbers of a vector."""
     layout = Layout(lowered)
-    found = {}
+    found: dict[tuple[str, Key], int] = {}
     for lvalue, value in vector.items():
         place = layout.place(address(layout, lvalue))
         if place.bitmap:
@@ -125,9 +125,18 @@ def cells(lowered: Program, vector: Vector) -> dict[tuple[str, Key], int]:
     return found
 
 
+def interpreted(lowered: Program, entry: str, vector: Vector) -> Summary:
+    """Run an entry on numbers."""
+    return Evaluator(lowered, Given(cells(lowered, vector)), INTRINSICS).summarise(entry)
+
+
 def plain(lowered: Program, entry: str, vector: Vector, observe: Sequence[str]) -> Outcome:
     """Interpret an entry on numbers."""
-    summary = Evaluator(lowered, Given(cells(lowered, vector)), INTRINSICS).summarise(entry)
+    return seen(interpreted(lowered, entry, vector), observe)
+
+
+def seen(summary: Summary, observe: Sequence[str]) -> Outcome:
+    """Return what a run on numbers left in the lvalues that are observed, or what went wrong in it."""
     faults = frozenset((c.kind, c.loc.line) for c in summary.claims)
     if faults:
         return Outcome((), faults)
@@ -189,11 +198,17 @@ class Symbolic:
 
 
 def compiled(
-    text: str, inputs: Sequence[str], call: str, observe: Sequence[str], vectors: Sequence[Vector], optimise: int
+    text: str,
+    inputs: Sequence[str],
+    call: str,
+    observe: Sequence[str],
+    vectors: Sequence[Vector],
+    optimise: int,
+    sanitize: Sequence[str] = (),
 ) -> list[tuple[int, ...] | str]:
     """Run compiled C on vectors; a trap's name stands in for the numbers of a run that ends in one."""
     with native.compile_unit(
-        HEADER + text, inputs, call, observe, optimise=optimise, defines={"VGICHECK_NATIVE": "1"}
+        HEADER + text, inputs, call, observe, optimise=optimise, defines={"VGICHECK_NATIVE": "1"}, sanitize=sanitize
     ) as unit:
         results = unit.run_many([[v.get(i, 0) for i in inputs] for v in vectors])
     return [r.trap if r.trap is not None else r.values for r in results]
