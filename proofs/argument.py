@@ -20,6 +20,7 @@ class Argument:
     generation  the VGIC of which it is said
     instances   the small machines in which it is judged, by their names
     granted     what is not in doubt here: the other half of the same comment, say
+    delivers    whether it is also asked that level interrupts are delivered in the end
 
     A premise can be wrong and the conclusion hold all the same, or the premise hold and the conclusion not follow.
     """
@@ -33,6 +34,7 @@ class Argument:
     generation: str
     instances: tuple[str, ...]
     granted: tuple[Premise, ...] = ()
+    delivers: bool = False
 
     @property
     def sizes(self) -> tuple[Size, ...]:

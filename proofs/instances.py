@@ -6,7 +6,7 @@ is found in an instance, put behind that one, is a run of the machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -176,19 +176,24 @@ AT, MET = " at ", " is met"
 
 
 def system(
-    size: Size, switches: Switches, wanted: Sequence[str], terms: Terms = NO_TERMS
+    size: Size,
+    switches: Switches,
+    wanted: Sequence[str],
+    terms: Terms = NO_TERMS,
+    more: Callable[[Machine], dict[str, bool]] = lambda s: {},
 ) -> tuple[System, Mapping[str, Made]]:
     """Return an instance as a finite system, with the step of each label.
 
     What must not hold is, by the id of a property or of a premise, that it fails: one that speaks of steps fails in the
-    state before.  What else is asked by `terms` has the name of the claim and more behind it.
+    state before.  What else is asked by `terms` has the name of the claim and more behind it.  `more` are conditions on
+    states that are looked for beside these.
     """
     instance: Instance[Machine] = Instance(Machine, keys(size), values(size, switches))
     domain, state = size.domain, instance.state
     *_, start = run(size, switches, set_up(size))
     steps: dict[str, Made] = {}
     transitions: list[Transition] = []
-    bad: dict[str, Any] = {}
+    bad: dict[str, Any] = more(state)
 
     def met(name: str, where: bool) -> None:
         bad[name] = or_(bad.get(name, False), where)

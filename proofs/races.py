@@ -17,7 +17,8 @@ from vgicheck.engine.tasks import Task
 from vgicheck.engine.verdict import Obligation, Verdict
 
 from .argument import Argument
-from .instances import AT, INSTANCE, QUICK, Size, retarget
+from .delivery import DELIVERED, delivery
+from .instances import AT, INSTANCE, QUICK, Size, retarget, set_up
 from .nearest import HASTE, nearest
 from .overlap import FUNCTION, Function, apart
 from .premise import Terms
@@ -69,9 +70,12 @@ SAYS: dict[tuple[Verdict, Verdict, Verdict], str] = {
 """What is to be said of an argument, by the verdicts on premise, following and conclusion."""
 
 
+UNDECIDED = "it is not decided"
+
+
 def said(premise: Verdict, follows: Verdict, conclusion: Verdict) -> str:
     """Return what is to be said of an argument."""
-    return SAYS.get((premise, follows, conclusion), "it is not decided")
+    return SAYS.get((premise, follows, conclusion), UNDECIDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,10 @@ def sized(vcpus: int, cpus: int, irqs: int, lrs: int) -> Size:
 
 
 def tasks(arguments: Sequence[Argument], scope: Scope) -> list[Task]:
-    """Return the task of judging each argument; it promises premise, following and conclusion, in this order."""
+    """Return the task of judging each argument; it promises premise, following and conclusion, in this order.
+
+    Where it is asked whether interrupts are delivered in the end, that comes after them.
+    """
     return [_task(argument, scope) for argument in arguments]
 
 
@@ -116,7 +123,7 @@ def _task(argument: Argument, scope: Scope) -> Task:
     def run() -> Iterator[Obligation]:
         yield from judged(argument, GENERATIONS[generation], sizes, scope.limit)
 
-    asked = (PREMISE, FOLLOWS, argument.conclusion)
+    asked = (PREMISE, FOLLOWS, argument.conclusion, *([DELIVERED] if argument.delivers else []))
     key = ("race", argument.id, generation, str(scope.limit), *(repr(size) for size in sizes))
     return Task(key, tuple((name, argument.id) for name in asked), run)
 
@@ -135,6 +142,26 @@ def judged(argument: Argument, switches: Switches, sizes: Sequence[Size], limit:
     yield replace(found, property=PREMISE)
     yield replace(follows, property=FOLLOWS)
     yield conclusion
+    if argument.delivers:
+        yield _delivered(argument, switches, sizes, limit)
+
+
+def _delivered(argument: Argument, switches: Switches, sizes: Sequence[Size], limit: int) -> Obligation:
+    """Judge whether level interrupts are delivered in the end, in each machine."""
+    found = Obligation(DELIVERED, argument.id, Verdict.VACUOUS, METHOD, reason="no interrupt waits in these machines")
+    for size in sizes:
+        seen = delivery(size, switches, limit, Terms((), argument.granted))
+        if seen.made is not None and seen.replayed:
+            broken = Broken(DELIVERED, "from here on it is never delivered", size, seen.made, len(set_up(size)))
+            return replace(refutation(broken, switches), subject=argument.id)
+        if seen.made is not None or seen.trapped.ended:
+            found.verdict = Verdict.UNKNOWN
+            found.reason = f"{size.name}: {seen.trapped.ended or 'not every state behind the run was replayed'}"
+            return found
+        if seen.trapped.waiting:
+            found.verdict, found.reason = Verdict.PROVED, ""
+            found.bounds = "; ".join(size.name for size in sizes) + "; any number of steps; strongly fair runs"
+    return found
 
 
 @dataclass(slots=True)

@@ -22,8 +22,14 @@ CODE = {
 }
 """Properties of C, which speak of no state of the model."""
 
+LIVENESS = {
+    "eventually-delivered": "a level interrupt that stays high, enabled and targeted is delivered, if no step is put "
+    "off for ever",
+}
+"""Properties of whole runs."""
+
 MACHINE: tuple[Invariant | StepProperty, ...] = (*reversed(INVARIANTS), *STEP_PROPERTIES)
 """Where two invariants share an id, the first gives the sentence."""
 
 _OF_THE_MODEL = (*HANDLER, *INIT, *INIT_ERRORS, *SET_ADDR, *MMIO, *HARDWARE, *VMCR, *CPU_INTERFACE, *MACHINE)
-SENTENCES: dict[str, str] = {**{p.id: p.sentence for p in _OF_THE_MODEL}, **CODE}
+SENTENCES: dict[str, str] = {**{p.id: p.sentence for p in _OF_THE_MODEL}, **LIVENESS, **CODE}

@@ -168,7 +168,13 @@ def test_wrong_options():
         ("prove", "no-such-property"),
         ("prove", "--generation", "1999-01"),
         ("prove", "--timeout", "soon"),
-        ("list", "arguments"),
+        ("race", "no-such-argument"),
+        ("race", "--generation", "v9.9"),
+        ("race", "--between", "vgic_maintenance_handler", "no_such_function"),
+        ("race", "--between", "vgic_maintenance_handler", "kvm_vcpu_block", "wfi-check"),
+        ("race", "--property", "level-not-lost"),
+        ("race", "--property", "no-such-property", "--between", "kvm_vcpu_block", "kvm_vcpu_block"),
+        ("race", "--vcpus", "9"),
         ("review", str(EXAMPLES / "bad-october-2012.patch"), "--json", "/nowhere/at/all.json"),
     ):
         result = run(*args)

@@ -8,11 +8,14 @@ import pytest
 
 from model.generation import GENERATIONS
 from mutation.equivalents import EQUIVALENT, HOLES
+from proofs.arguments import ARGUMENTS
 from proofs.instances import INSTANCE
 from proofs.obligations import SWITCHES
+from proofs.races import said
 from proofs.runs import search
 
 from .proofs.test_prove import BROKEN_BY_SWITCH
+from .proofs.test_races import OF_ITS_TIME
 from .shared import EXAMPLES, ROOT, SEEDS, needs_seed, reviewed, verdicts
 
 NOTES = ROOT / "notes" / "patch-2012-10.md"
@@ -124,3 +127,19 @@ def test_everything_refused_is_told():
     """The note names each function that is not evaluated, and no other but such as the front end refuses."""
     told, refused = rows("Refused").keys(), set(functions("unsupported_constructs.c"))
     assert refused <= told <= refused | set(functions("bad_constructs.c"))
+
+
+RACES = re.findall(
+    r"^\| ([\w-]+) \|(?: [\w.-]+ \|)? (\w+) \| (\w+) \| (\w+) \| ([^|]+) \|$",
+    (ROOT / "notes" / "races.md").read_text(),
+    re.MULTILINE,
+)
+
+
+def test_every_argument_is_told():
+    """The note on races has a row for each argument, with what comes of its verdicts."""
+    told = {name: (*verdicts, so) for name, *verdicts, so in RACES if name in ARGUMENTS}
+    assert told.keys() == ARGUMENTS.keys()
+    for name, (*verdicts, so) in told.items():
+        assert tuple(verdicts) == tuple(str(v) for v in OF_ITS_TIME[name]), name
+        assert so.strip() == said(*OF_ITS_TIME[name]), name

@@ -331,7 +331,7 @@ def _claim(argument: Any, answer: Sequence[Obligation], scope: Any) -> race_text
     """Say what came of an argument, of which the verdicts on premise, following and conclusion stand in this order."""
     from proofs import races
 
-    premise, follows, conclusion = answer
+    premise, follows, conclusion, *_ = answer
     generation, _ = scope.of(argument)
     return race_text.Claim(
         argument.id,
@@ -344,7 +344,7 @@ def _claim(argument: Any, answer: Sequence[Obligation], scope: Any) -> race_text
         {
             races.PREMISE: argument.premise.sentence,
             races.FOLLOWS: f"with that, {argument.conclusion} holds",
-            argument.conclusion: SENTENCES[argument.conclusion],
+            **{o.property: SENTENCES[o.property] for o in answer[2:]},
         },
     )
 

@@ -53,6 +53,7 @@ COMMENT: tuple[Argument, ...] = (
         conclusion="level-not-lost",
         generation="2012-10",
         instances=(ONE,),
+        delivers=True,
     ),
     Argument(
         id="comment-migrated",
@@ -95,6 +96,7 @@ COMMENT: tuple[Argument, ...] = (
         conclusion="level-not-lost",
         generation="2012-10",
         instances=(ONE,),
+        delivers=True,
     ),
 )
 """Each half of the comment alone, its first sentence, and what both halves rest on."""

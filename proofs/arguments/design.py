@@ -187,6 +187,7 @@ DESIGN: tuple[Argument, ...] = (
         conclusion="level-not-lost",
         generation="2012-11",
         instances=(ONE,),
+        delivers=True,
         granted=(HANDLER_IN_TIME,),
     ),
     Argument(
@@ -203,6 +204,7 @@ DESIGN: tuple[Argument, ...] = (
         conclusion="level-not-lost",
         generation="v3.9",
         instances=(ONE,),
+        delivers=True,
     ),
     Argument(
         id="aborted-entry",

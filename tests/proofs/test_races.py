@@ -10,10 +10,11 @@ import pytest
 from model.generation import GENERATIONS, NOVEMBER_2012, OCTOBER_2012, REFERENCE, Switches
 from proofs.argument import Argument
 from proofs.arguments import ARGUMENTS
+from proofs.delivery import DELIVERED
 from proofs.instances import AT, INSTANCE, STEP, Size
 from proofs.overlap import FUNCTION
 from proofs.premise import Premise, Terms
-from proofs.races import FOLLOWS, PREMISE, Scope, between_tasks, cause_tasks, judged, said, sized, tasks
+from proofs.races import FOLLOWS, PREMISE, UNDECIDED, Scope, between_tasks, cause_tasks, judged, said, sized, tasks
 from proofs.runs import failing, search
 from properties.machine import INVARIANTS, STEP_PROPERTIES
 from vgicheck.engine.verdict import Obligation, Verdict
@@ -57,17 +58,21 @@ def test_argument(name: str) -> None:
     """Each argument has the verdicts that the note on races tells, on premise, following and conclusion."""
     argument = ARGUMENTS[name]
     found = of(argument)
-    assert [o.property for o in found] == [PREMISE, FOLLOWS, argument.conclusion]
+    delivered = [DELIVERED] if argument.delivers else []
+    assert [o.property for o in found] == [PREMISE, FOLLOWS, argument.conclusion, *delivered]
     assert {o.subject for o in found} == {name}
-    assert tuple(o.verdict for o in found) == OF_ITS_TIME[name], [o.reason for o in found]
+    assert tuple(o.verdict for o in found[:3]) == OF_ITS_TIME[name], [o.reason for o in found]
+    assert said(*OF_ITS_TIME[name]) != UNDECIDED
+    assert all(o.verdict is R for o in found[3:]), "what is lost is not delivered"
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_reference(name: str) -> None:
     """In the reference every conclusion holds, whatever becomes of the premise."""
-    premise, follows, conclusion = of(ARGUMENTS[name], "reference")
+    premise, follows, conclusion, *delivered = of(ARGUMENTS[name], "reference")
     assert premise.verdict is PREMISE_IN_REFERENCE.get(name, V)
-    assert (follows.verdict, conclusion.verdict) == (P, P)
+    assert {follows.verdict, conclusion.verdict, *(o.verdict for o in delivered)} == {P}
+    assert said(premise.verdict, P, P) != UNDECIDED
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
@@ -75,7 +80,7 @@ def test_runs_replay(name: str) -> None:
     """Each run breaks in plain Python what it is said to break, on the terms on which it was found, and nothing less."""
     argument = ARGUMENTS[name]
     switches = GENERATIONS[argument.generation]
-    for o, believed in zip(of(argument), (0, 1, 0), strict=True):
+    for o, believed in zip(of(argument), (0, 1, 0), strict=False):
         if o.run is None:
             assert o.verdict is P and argument.instances[0] in o.bounds
             continue
@@ -96,12 +101,9 @@ def test_premises_speak_of_steps() -> None:
     assert {a.conclusion for a in ARGUMENTS.values()} <= {c.id for c in (*INVARIANTS, *STEP_PROPERTIES)}
 
 
-def test_every_pair_of_verdicts_is_said() -> None:
-    """What comes of each argument, there and in the reference, has words; what is not decided says so."""
-    for argument in ARGUMENTS.values():
-        for generation in ("", "reference"):
-            assert said(*(o.verdict for o in of(argument, generation))) != "it is not decided"
-    assert said(P, Verdict.UNKNOWN, P) == "it is not decided"
+def test_what_is_not_decided_says_so() -> None:
+    """Three verdicts that say nothing together are told as such."""
+    assert said(P, Verdict.UNKNOWN, P) == UNDECIDED
 
 
 # Planted races and their repaired twins ------------------------------------------------------------
@@ -127,8 +129,7 @@ def test_planted_race(race: str) -> None:
     """A race that was put in refutes the conclusion; with it taken out again the conclusion is proved."""
     name, with_race, without = PLANTED[race]
     argument = ARGUMENTS[name]
-    *_, broken = judged(argument, with_race, argument.sizes)
-    *_, mended = judged(argument, without, argument.sizes)
+    broken, mended = (tuple(judged(argument, s, argument.sizes))[2] for s in (with_race, without))
     assert (broken.verdict, mended.verdict) == (R, P)
 
 
@@ -139,7 +140,7 @@ def test_a_premise_that_is_never_asked_is_vacuous() -> None:
     """A premise of a step that is never made is no proof of anything."""
     never = Premise("never", "nobody sleeps twice", ("doze",), lambda *_, **__: True)
     argument = replace(ARGUMENTS["wfi-check"], premise=never)
-    premise, follows, _ = judged(argument, OCTOBER_2012, argument.sizes)
+    premise, follows, *_ = judged(argument, OCTOBER_2012, argument.sizes)
     assert premise.verdict is V and "nothing" in premise.reason
     assert follows.verdict is P
 
@@ -169,7 +170,7 @@ def test_sizes_of_the_command_line() -> None:
     one = sized(1, 1, 1, 1)
     assert not one.stores and not one.pinned
     (task,) = tasks([ARGUMENTS["comment-same-vcpu"]], Scope("", (one,)))
-    assert [o.verdict for o in task.run()] == [R, P, R]
+    assert [o.verdict for o in task.run()] == [R, P, R, R]
     assert task.promised[0] == (PREMISE, "comment-same-vcpu")
 
 

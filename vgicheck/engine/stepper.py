@@ -109,15 +109,18 @@ class Stepper:
         for start in range(0, len(states[0]), CHUNK):
             yield tuple(c[start : start + CHUNK] for c in states)
 
+    def shown(self, chunk: Columns) -> list[Array]:
+        """Return, for each condition of `bad` and then each premise, which states show it, or that it fails."""
+        frame = Frame(self._program, chunk)
+        frame.run(self._conditions_cone)
+        found = [np.broadcast_to(frame[node], len(chunk[0])) for node in self._conditions]
+        return [where if number < len(self.bad) else ~where for number, where in enumerate(found)]
+
     def inspect(self, states: Columns) -> dict[int, Words]:
         """Return the smallest state that shows each condition: those of `bad` first, then premises that fail."""
         found: dict[int, Words] = {}
         for chunk in self.chunks(states):
-            frame = Frame(self._program, chunk)
-            frame.run(self._conditions_cone)
-            for number, node in enumerate(self._conditions):
-                shown = np.broadcast_to(frame[node], len(chunk[0]))
-                shown = shown if number < len(self.bad) else ~shown
+            for number, shown in enumerate(self.shown(chunk)):
                 if shown.any():
                     _least(found, number, chunk, shown)
         return found

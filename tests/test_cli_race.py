@@ -1,0 +1,93 @@
+"""`vgicheck race`: what it prints, its exit codes, and its JSON."""
+
+from __future__ import annotations
+
+import json
+
+from click.testing import CliRunner, Result
+
+from proofs.arguments import ARGUMENTS
+from vgicheck.cli import main
+
+
+def race(*arguments: str) -> Result:
+    """Run the command on one machine of one CPU, or as asked."""
+    return CliRunner().invoke(main, ["race", "--no-cache", "--jobs", "1", *arguments])
+
+
+def test_the_comment() -> None:
+    """An argument is told in its words, with what came of it, and its runs in columns; one run has one number."""
+    result = race("comment-same-vcpu")
+    assert result.exit_code == 1
+    assert "comment-same-vcpu  [2012-10]" in result.output
+    assert "so:         its premise is wrong, and the conclusion falls with it" in result.output
+    assert "follows                   proved" in result.output
+    runs = [line for line in result.output.splitlines() if line.startswith("[")]
+    assert runs == [f"[{n}] comment-same-vcpu: {name}" for n, name in
+                    enumerate(("premise", "level-not-lost", "eventually-delivered"), 1)]  # fmt: skip
+    assert "      clears the active bit of 34 (LR0)" in result.output
+    assert result.output.endswith("1 proved, 3 refuted\n")
+
+
+def test_the_same_twice() -> None:
+    """Two runs print the same bytes, whatever the number of processes."""
+    assert race("lock-in-handler").output == race("lock-in-handler", "--jobs", "2").output
+
+
+def test_a_generation_in_which_it_holds() -> None:
+    """Of the reference every conclusion is proved, but a premise that speaks of nothing is vacuous: exit code 3."""
+    result = race("lock-in-handler", "--generation", "reference")
+    assert result.exit_code == 3 and "what it speaks of does not happen; the conclusion holds" in result.output
+    assert race("wfi-check", "--generation", "reference").exit_code == 0
+
+
+def test_json() -> None:
+    """The JSON names the argument as the subject, what was asked as the property, and holds the run step by step."""
+    result = race("lock-in-handler", "--json", "-")
+    document = json.loads(result.output)
+    assert document["schema"] == "vgicheck/1" and document["command"] == "race"
+    assert [o["id"] for o in document["obligations"]] == [
+        f"lock-in-handler/{name}" for name in ("premise", "follows", "lock-irq-safe")
+    ]
+    run = document["obligations"][2]["run"]
+    assert run["turns"][-1]["step"] == "irq_enter" and run["replayed"] == ["python"]
+    assert document["summary"] == {"proved": 1, "refuted": 2}
+
+
+def test_every_cause() -> None:
+    """With --show-all each step that may break the conclusion has a line and a run."""
+    result = race("comment-same-vcpu", "--show-all")
+    lines = [line for line in result.output.splitlines() if line.startswith("  level-not-lost at ")]
+    assert [line.split()[2] for line in lines] == ["flush_end", "irq_lr"]
+
+
+def test_one_machine_of_a_size() -> None:
+    """Sizes on the command line take the place of the argument's own machines, and a limit of states is told."""
+    result = race("wfi-check", "--vcpus", "1", "--irqs", "2", "--lrs", "2")
+    assert result.exit_code == 0 and "1 vCPU, 1 CPU, 2 interrupts, 2 list registers" in result.output
+    limited = race("wfi-check", "--vcpus", "1", "--limit-states", "20")
+    assert limited.exit_code == 3 and "the limit of 20 states was reached" in limited.output
+
+
+def test_between() -> None:
+    """Two functions that overlap break a property, or they do not; what does not happen at all is vacuous."""
+    asked = ("--property", "level-not-lost", "--vcpus", "1")
+    broken = race("--between", "vgic_maintenance_handler", "__kvm_vgic_sync_to_cpu", *asked)
+    assert broken.exit_code == 1 and "vgic_maintenance_handler | __kvm_vgic_sync_to_cpu()" in broken.output
+    assert "passes 34" in broken.output
+    assert race("--between", "kvm_vcpu_block", "kvm_vgic_inject_irq", *asked).exit_code == 0
+
+
+def test_what_mends_it() -> None:
+    """With --fix? the smallest change stands beside the run of a refuted conclusion."""
+    for spelling in ("--fix", "--fix?"):
+        result = race("lock-in-handler", spelling, "--vcpus", "1")
+        assert result.exit_code == 1
+        assert any(word in result.output for word in ("proved with:  lock_irqs_off", "mended by:  lock_irqs_off"))
+
+
+def test_list_of_arguments() -> None:
+    """Each argument is listed with its words."""
+    result = CliRunner().invoke(main, ["list", "arguments"])
+    assert result.exit_code == 0
+    assert [line.split()[0] for line in result.output.splitlines()] == list(ARGUMENTS)
