@@ -17,7 +17,8 @@ def free(switches: Switches, read: Iterable[str], more: Sequence[str] = ()) -> l
     """List those of the switches read that the reference has otherwise, and those off of `more`, in their order."""
     wanted = set(read)
     names = (f.name for f in fields(Switches) if f.name in wanted)
-    return [n for n in names if getattr(switches, n) != (n in more or getattr(REFERENCE, n))]
+    off = [n for n in more if not getattr(switches, n)]
+    return [n for n in names if n in off or getattr(switches, n) != getattr(REFERENCE, n)]
 
 
 def changed(switches: Switches, names: Sequence[str]) -> Switches:

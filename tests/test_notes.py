@@ -138,8 +138,8 @@ RACES = re.findall(
 
 def test_every_argument_is_told():
     """The note on races has a row for each argument, with what comes of its verdicts."""
-    told = {name: (*verdicts, so) for name, *verdicts, so in RACES if name in ARGUMENTS}
+    told = {name: (*found, so) for name, *found, so in RACES if name in ARGUMENTS}
     assert told.keys() == ARGUMENTS.keys()
-    for name, (*verdicts, so) in told.items():
-        assert tuple(verdicts) == tuple(str(v) for v in OF_ITS_TIME[name]), name
+    for name, (*found, so) in told.items():
+        assert tuple(found) == tuple(str(v) for v in OF_ITS_TIME[name]), name
         assert so.strip() == said(*OF_ITS_TIME[name]), name
