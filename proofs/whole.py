@@ -250,7 +250,7 @@ def _witnessed(switches: Switches, believed: Believed, inquiry: Inquiry) -> Iter
             asked = inquiry.possible(f"{WITNESS}.{len(o.queries)}", premises)
             o.verdict, o.reason = MET.get(asked.result, Verdict.UNKNOWN), asked.reason
             o.seconds, o.queries = o.seconds + asked.seconds, (*o.queries, asked.query)
-    yield from met.values()
+    yield from (met[name] for name in claimed(WITNESS))
 
 
 def tasks(generation: str, believed: Believed, portfolio: Portfolio) -> list[Task]:
