@@ -24,7 +24,7 @@ OF: dict[str, tuple[str, ...]] = {
     "model.gicv": ("test_gicv",),
 }  # fmt: skip
 """The files of tests that speak of a module of the model."""
-QUIET = ("-x", "-p", "no:cacheprovider", "-p", "no:xdist")
+QUIET = ("-x", "--tb=no", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:xdist")
 NAME = "the tests"
 """What a mutant that a test notices is noticed by, in front of the test's name."""
 

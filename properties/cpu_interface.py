@@ -138,6 +138,7 @@ def _iar_value(old: GicvAccess, new: Outcome, at: At) -> Sequence[Part]:
                   field_of(new.value, 31, 13) == 0)),
         Part("IAR says 1022 where group 1 goes first and passes, and AckCtl is clear", hidden, new.value == 1022),
         Part("a read that takes nothing says 1023 otherwise", and_(stuck, not_(hidden)), new.value == 1023),
+        Part("a write says nothing", lt(Register.AIAR, old.register), new.value == 0),
     )  # fmt: skip
 
 
@@ -265,7 +266,7 @@ CPU_INTERFACE: tuple[Property, ...] = (
     Property(
         id="iar-value",
         subject="gicv_access",
-        sentence="GICV_IAR and AIAR name what they take, and say 1022 or 1023 where they take nothing.",
+        sentence="GICV_IAR and AIAR name what they take, and say 1022 or 1023 where they take nothing; writes say 0.",
         formula=_iar_value,
         source="IHI 0048B, GICV_IAR and GICV_AIAR",
         may_be_false="for a list register whose id is one of 1020 to 1023, which is UNPREDICTABLE",

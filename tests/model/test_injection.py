@@ -11,7 +11,7 @@ from model.generation import OCTOBER_2012, REFERENCE, SEPTEMBER_2012, Switches
 from model.gicd import CTLR, ICENABLER, ICPENDR, ISENABLER, ISPENDR, SGIR
 from model.machine import Exit, Phase
 from model.vm import bank_of
-from proofs.instances import Size, retarget, send
+from proofs.instances import STEP, Size, retarget, send
 from proofs.runs import failing
 
 from .scenario import Scenario
@@ -240,16 +240,18 @@ def test_vgic_update_irq_state_of_2012(intid: int, skips: bool, clears: bool):
     November passes a level interrupt that is active, and a line that falls may leave its cached bit.
     """
     switches = replace(OCTOBER_2012, inject_skips_active=skips, lowering_clears_cached=clears)
+    run = Scenario(MOVED, switches, setting_up=False)
+    first = run.state
     for edge, level, latched, enabled, active, cached, looks in STATES:
-        run = set_anew(Scenario(MOVED, switches), intid, irq_cfg=edge, irq_line=not level, irq_state=latched,
-                       irq_enabled=enabled, irq_active=active)  # fmt: skip
-        s = run.state
-        run.state = replace(
+        run.state = first
+        s = set_anew(run, intid, irq_cfg=edge, irq_line=not level, irq_state=latched, irq_enabled=enabled,
+                     irq_active=active).state  # fmt: skip
+        then = replace(
             s,
             shadow=replace(s.shadow, cached=s.shadow.cached.set((1, intid), cached)),
             vm=replace(s.vm, pending_on_cpu=s.vm.pending_on_cpu.set(1, looks)),
         )
-        s = run.make("inject", 1, intid, level)
+        _, s = STEP["inject"].run(then, (1, intid, level), MOVED.domain, switches)
         changes = level and not latched if edge else level != latched
         passed = skips and active and not edge
         told = changes and enabled and not passed and level
@@ -267,7 +269,7 @@ def test_vgic_update_irq_state_of_2012(intid: int, skips: bool, clears: bool):
 def test_vgic_update_state_of_2012(base: Switches, intid: int, targets: set[int], enabled: bool):
     """What is computed anew for every vCPU is what is pending, enabled and targeted at it, a private one in its bank."""
     size = replace(MOVED, irqs=((intid, 0),))
-    run = set_anew(Scenario(size, base), intid, irq_cfg=False, irq_line=False, irq_enabled=enabled)
+    run = set_anew(Scenario(size, base, setting_up=False), intid, irq_cfg=False, irq_line=False, irq_enabled=enabled)
     s = run.make("inject", 1, intid, True)
     found = {v for v in (0, 1) if s.shadow.cached[v, intid]}
     assert found == {v for v in (0, 1) if s.vm.pending_on_cpu[v]} == (targets if enabled else set())
@@ -275,7 +277,7 @@ def test_vgic_update_state_of_2012(base: Switches, intid: int, targets: set[int]
 
 def test_a_disabled_distributor_has_vcpu_0_look_in_2012():
     """With GICD_CTLR off nothing is computed: the cached bits stay as they are, and vCPU 0 gets its oracle bit."""
-    run = set_anew(Scenario(MOVED, SEPTEMBER_2012), 34, irq_enabled=True)
+    run = set_anew(Scenario(MOVED, SEPTEMBER_2012, setting_up=False), 34, irq_enabled=True)
     s = run.state
     cached = s.shadow.cached.set((0, 34), True)
     run.state = replace(s, vm=replace(s.vm, enabled=False), shadow=replace(s.shadow, cached=cached))

@@ -100,6 +100,7 @@ def test_a_premise_that_cannot_be_met_is_vacuous(monkeypatch: pytest.MonkeyPatch
     prop = replace(STEP_PROPERTIES[0], formula=lambda old, *_: [Part("it is so", premise(old), True)])
     monkeypatch.setattr(machine, "STEP_PROPERTIES", (prop, *STEP_PROPERTIES[1:]))
     found = verdicts(list(judged(WITNESS, REFERENCE, ALL, PORTFOLIO)))
+    assert tuple(found) == claimed(WITNESS)
     assert found.pop(prop.id) is Verdict.VACUOUS
     assert set(found.values()) == {Verdict.PROVED}
 

@@ -157,6 +157,7 @@ MUTANTS: dict[tuple[Callable[..., Any], str, str], set[str]] = {
     (gicv.lines, "gich.vmcr.fiq_en, ", ""): {"signal-exact"},
     (gicv.read_hppir, "ite(refused, GROUP1_ONLY", "ite(not_(refused), GROUP1_ONLY"): {"signal-exact"},
     (gicv.read_ahppir, ", gich.lr[n].group1", ""): {"signal-exact"},
+    (gicv.end, "value=0", "value=1"): {"iar-value"},
     (gicv.end, "gich.apr & (gich.apr - 1)", "0"): {"active-priorities"},
     (gicv.end, "and_(drops, ordinary)", "drops"): {"active-priorities"},
     (gicv.end, "and_(drops, ordinary)", "ordinary"): {"active-priorities"},
