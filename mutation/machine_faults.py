@@ -72,9 +72,9 @@ KILLERS: dict[str, Planted] = {
     "guest-registers": Planted("model.runloop", ENDED, STUCK, "end_of_interrupt", LEVEL),
     "unused-empty": Planted("model.queueing", "cpuid=source, eoi=eoi)", "cpuid=source, eoi=True)", "flush_irq", SGI),
     "elrsr-empty": Planted("model.queueing", "elrsr=False", "elrsr=True", "flush_irq", LEVEL),
-    "saved-status": Planted("model.runloop", "misr=zeroed(Misr)", "misr=shadow.misr[vcpu]", "sync_end", LEVEL),
+    "saved-status": Planted("model.runloop", "misr=zeroed(Misr)", "misr=s.shadow.misr[vcpu]", "sync_end", LEVEL),
     "oracle-in-use": Planted(
-        "model.runloop", 'domain.exists("in use", "lr", in_use), pend', "False, pend", "sync_end", LEVEL
+        "model.runloop", 'looks = domain.exists("in use", "lr", in_use)', "looks = False", "sync_end", LEVEL
     ),
     "oracle-or-sync": Planted("model.queueing", "not_(overflow), pending_on", "True, pending_on", "flush_end", TWO),
     "flush-progress": Planted(

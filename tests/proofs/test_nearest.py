@@ -47,7 +47,7 @@ def test_a_run_is_made_once_for_what_it_reads(monkeypatch: pytest.MonkeyPatch) -
     seen = Seen(KICK)
     assert seen.breaks(WITHOUT)
     monkeypatch.setattr("proofs.nearest.failing", None)
-    assert seen.breaks(replace(WITHOUT, irq_rearms=True))
+    assert seen.breaks(replace(WITHOUT, hyp_puts_node=False))
 
 
 def test_a_run_that_another_switch_mends() -> None:
