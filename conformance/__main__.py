@@ -45,7 +45,7 @@ def _told(kind: str, tally: Tally, seconds: float) -> str:
 
 
 @click.command()
-@click.option("--programs", type=click.IntRange(min=1), default=1_000, help="How many of each kind.")
+@click.option("--programs", type=click.IntRange(min=1), default=1_200, help="How many of each kind.")
 @click.option("--seed", type=click.IntRange(min=0), default=None, help="Of the programs; one is chosen if none.")
 @click.option("--kind", "kinds", type=click.Choice(list(KIND)), multiple=True, help="Of programs; all if none.")
 def conformance(programs: int, seed: int | None, kinds: tuple[str, ...]) -> int:

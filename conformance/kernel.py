@@ -266,7 +266,7 @@ class Writer:
     def function(self, name: str, result: str, params: str, size: int, room: int, first: str = "") -> str:
         """A function with a body."""
         body = first + "".join(self.statement(room) for _ in range(size))
-        value = "" if result == "void" else f" {self.random.choice([*self.locals, 'a'])}"
+        value = "" if result == "void" else f" {self.random.choice('xya')}"
         end = "" if result == "void" else f"return {self.expression()};\n"
         return f"static {result} {name}({params})\n{{\n{body.replace('return{}', f'return{value}')}{end}}}\n"
 
