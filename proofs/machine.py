@@ -176,6 +176,8 @@ class Induction:
             self._indices, f"{OLD}.", [guard, self._smaller], given, (domain, self._domain), self._assumed
         )
         yield self._goal(POSSIBLE, step.name, [Part(POSSIBLE.sentence, True, False)], context, ())
+        if guard is False:
+            return
         for invariant in INDUCTIVE:
             at = self._indices.arbitrary(invariant.kinds)
             now = invariant.formula(new, domain, self.switches, *at)
