@@ -315,6 +315,47 @@ static inline unsigned long __fls(unsigned long x)
 	for ((bit) = find_next_zero_bit((addr), (size), 0); (bit) < (size); \
 	     (bit) = find_next_zero_bit((addr), (size), (bit) + 1))
 
+/* Bitmaps of whole words, as the kernel has them for a number of bits that is constant */
+#define BIT_WORD(nr) ((nr) / BITS_PER_LONG)
+#define BIT_MASK(nr) (1UL << ((nr) % BITS_PER_LONG))
+
+static inline void bitmap_and(unsigned long *dst, const unsigned long *a, const unsigned long *b, int nbits)
+{
+	int word;
+
+	for (word = 0; word < BITS_TO_LONGS(nbits); word++)
+		dst[word] = a[word] & b[word];
+}
+
+static inline void bitmap_or(unsigned long *dst, const unsigned long *a, const unsigned long *b, int nbits)
+{
+	int word;
+
+	for (word = 0; word < BITS_TO_LONGS(nbits); word++)
+		dst[word] = a[word] | b[word];
+}
+
+static inline void bitmap_copy(unsigned long *dst, const unsigned long *a, int nbits)
+{
+	int word;
+
+	for (word = 0; word < BITS_TO_LONGS(nbits); word++)
+		dst[word] = a[word];
+}
+
+static inline void bitmap_zero(unsigned long *dst, int nbits)
+{
+	int word;
+
+	for (word = 0; word < BITS_TO_LONGS(nbits); word++)
+		dst[word] = 0;
+}
+
+static inline int bitmap_empty(const unsigned long *a, int nbits)
+{
+	return find_first_bit(a, nbits) >= nbits;
+}
+
 /* Device registers */
 #ifndef VGICHECK_NATIVE
 u32 readl(const volatile void *addr);
