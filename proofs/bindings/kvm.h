@@ -59,20 +59,31 @@ static inline struct kvm_vcpu *kvm_get_vcpu(struct kvm *kvm, int i)
 	     (idx)++)
 #endif
 
+/* The objects that the functions under judgement are called with */
+extern struct kvm vgicheck_kvm;
+extern struct kvm_vcpu vgicheck_vcpus[KVM_MAX_VCPUS];
+extern struct kvm_exit_mmio vgicheck_mmio;
+extern struct kvm_run vgicheck_run;
+
 /* The vCPU that runs on this CPU, or NULL: arm.c keeps it in a per-CPU variable */
 extern struct kvm_vcpu *vgicheck_running_vcpu;
 
+#ifndef VGICHECK_HAVE_kvm_get_running_vcpus
 static inline struct kvm_vcpu * __percpu *kvm_get_running_vcpus(void)
 {
 	return &vgicheck_running_vcpu;
 }
+#endif
 
+#ifndef VGICHECK_HAVE_kvm_get_running_vcpu
 static inline struct kvm_vcpu *kvm_get_running_vcpu(void)
 {
 	return vgicheck_running_vcpu;
 }
+#endif
 
 /* Gives the guest `size` bytes at `pa`, seen at `guest_ipa`: all of them, or none. */
+#ifndef VGICHECK_HAVE_kvm_phys_addr_ioremap
 static inline int kvm_phys_addr_ioremap(struct kvm *kvm, phys_addr_t guest_ipa, phys_addr_t pa, unsigned long size)
 {
 	if (vgicheck_world.guest_failure)
@@ -83,28 +94,39 @@ static inline int kvm_phys_addr_ioremap(struct kvm *kvm, phys_addr_t guest_ipa, 
 	vgicheck_world.guest_size = size;
 	return 0;
 }
+#endif
 
 /* Wakes a vCPU; touches nothing of the VGIC */
+#ifndef VGICHECK_HAVE_kvm_vcpu_kick
 static inline void kvm_vcpu_kick(struct kvm_vcpu *vcpu)
 {
 	vgicheck_claim("no-undefined", vcpu != NULL, "a vCPU that is kicked is there");
 }
+#endif
 
 /* Copies what was read to the guest's register, or to user space; touches nothing of the VGIC */
+#ifndef VGICHECK_HAVE_kvm_prepare_mmio
 static inline void kvm_prepare_mmio(struct kvm_run *run, struct kvm_exit_mmio *mmio)
 {
 }
+#endif
 
+#ifndef VGICHECK_HAVE_kvm_handle_mmio_return
 static inline int kvm_handle_mmio_return(struct kvm_vcpu *vcpu, struct kvm_run *run)
 {
 	return 0;
 }
+#endif
 
+#ifndef VGICHECK_HAVE_kvm_inject_dabt
 static inline void kvm_inject_dabt(struct kvm_vcpu *vcpu, unsigned long addr)
 {
 }
+#endif
 
+#ifndef VGICHECK_HAVE_kvm_timer_init
 static inline int kvm_timer_init(struct kvm *kvm)
 {
 	return 0;
 }
+#endif

@@ -47,9 +47,13 @@ class Uninitialised:
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """A pointer of which nothing is known but where it came from. It can be passed on, not followed."""
+    """A pointer of which nothing is known but where it came from. It can be passed on, not followed.
+
+    `lost`: more could be known, but a loop was not followed that far.
+    """
 
     label: str
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,10 @@ class Unsupported(Exception):
         self.loc = loc
 
 
+class Limit(Unsupported):
+    """What was understood, and led to a limit of the analysis: no answer, and another reading might give one."""
+
+
 # Types -----------------------------------------------------------------------------------------
 
 
@@ -343,3 +347,5 @@ class Program:
     constants: dict[str, Initial] = field(default_factory=dict)
     declared: dict[str, FunctionType] = field(default_factory=dict)
     unsupported: dict[str, Unsupported] = field(default_factory=dict)
+    readonly: set[str] = field(default_factory=set)
+    """The globals that are declared `const`."""

@@ -68,6 +68,15 @@ class Layout:
             self._known[written.data[0]] = known
         return known
 
+    def is_const(self, cursor: Cursor) -> bool:
+        """Say whether a variable is declared `const`; an array, whether its elements are."""
+        ctype: Type = self._calls.clang_getCanonicalType(self._calls.clang_getCursorType(cursor))
+        while not self._calls.clang_isConstQualifiedType(ctype):
+            if ctype.kind not in (_CONSTANT_ARRAY, _INCOMPLETE_ARRAY):
+                return False
+            ctype = self._calls.clang_getCanonicalType(self._calls.clang_getArrayElementType(ctype))
+        return True
+
     def member(self, field: Cursor) -> tuple[str, str] | None:
         """The tag and the name under which the declaration of a member is known."""
         return self._members.get(field.data[0])

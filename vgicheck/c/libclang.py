@@ -138,6 +138,7 @@ _SIGNATURES: Final[Mapping[str, tuple[type | None, tuple[type, ...]]]] = {
     "clang_getCursorUnaryOperatorKind": (c_int, (Cursor,)),
     "clang_getCursorType": (Type, (Cursor,)),
     "clang_getCanonicalType": (Type, (Type,)),
+    "clang_isConstQualifiedType": (c_uint, (Type,)),
     "clang_getTypeDeclaration": (Cursor, (Type,)),
     "clang_getPointeeType": (Type, (Type,)),
     "clang_getArrayElementType": (Type, (Type,)),

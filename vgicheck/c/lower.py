@@ -460,6 +460,8 @@ def _declare_global(context: Context, name: str, cursor: Cursor) -> None:
         if context.unit.library.calls.clang_getCursorTLSKind(cursor):
             raise Unsupported("a thread-local variable", context.unit.loc(cursor))
         context.program.globals[name] = context.layout.type_of(cursor)
+        if context.layout.is_const(cursor):
+            context.program.readonly.add(name)
     except Unsupported as reason:
         context.refused_globals[name] = reason
 

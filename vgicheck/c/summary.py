@@ -57,6 +57,7 @@ from .ir import (
     Load,
     Loc,
     Local,
+    Limit,
     LValue,
     Member,
     Pointer,
@@ -69,6 +70,7 @@ from .ir import (
 )
 from .loops import control_variables, descends, registers, taken_bit_by_bit
 from .memory import INDEX, Given, Inputs, Layout, Memory
+from .widening import Widening
 
 MOST_BITS = 4_200
 MOST_STEPS = 400_000
@@ -122,9 +124,11 @@ class Evaluator:
     length is
     symbolic.  `intrinsics` are the functions whose meaning is given here rather than in C.  `ours` are the files of
     the stubs: what
-    goes wrong in them is reported where the source under judgement calls them.
+    goes wrong in them is reported where the source under judgement calls them.  With `widening` a loop of unknown
+    length is one arbitrary iteration instead of all.
 
-    Of a plain run, `trace` is the lines taken and `wrote` the line that last wrote each cell.
+    `entered` has the functions that were called, each with the condition under which it was.  Of a plain run, `trace`
+    is the lines taken and `wrote` the line that last wrote each cell.
     """
 
     program: Program
@@ -132,12 +136,14 @@ class Evaluator:
     intrinsics: Mapping[str, Intrinsic]
     feasible: Callable[[Any], bool] = lambda condition: True
     ours: frozenset[str] = frozenset()
+    widening: Widening | None = None
     guards: Guards = field(default_factory=Guards)
     domain: Domain = field(init=False)
     layout: Layout = field(init=False)
     claims: list[Claim] = field(default_factory=list)
     trace: list[Loc] = field(default_factory=list)
     wrote: dict[tuple[str, maps.Key], Loc] = field(default_factory=dict)
+    entered: dict[str, int] = field(default_factory=dict)
     _sites: list[Loc] = field(default_factory=list)
     _shapes: dict[str, Shape] = field(default_factory=dict)
     _plans: dict[tuple[str, int], tuple[tuple[str, ...], bool, Any]] = field(default_factory=dict)
@@ -173,6 +179,27 @@ class Evaluator:
             raise Unsupported("expressions nested too deeply", self._here(name)) from None
         return Summary(self.inputs, end.memory, result, end.path, list(self.claims), self.domain)
 
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The functions that run, the outermost first; after `Unsupported`, those that ran then."""
+        return tuple(self._stack)
+
+    def from_function(self, name: str, args: Callable[[], Sequence[Any]]) -> State:
+        """Evaluate a function with some arguments from the inputs; return the state in which it ends.
+
+        Raises `Unsupported` for what is not understood, and `Limit` where a limit was reached.
+        """
+        memory = Memory(self.layout, self.domain, self.inputs, self._note_write)
+        try:
+            return self.call(name, State(TRUE, {}, memory), args())[0]
+        except Unsupported as cause:
+            cause.loc = cause.loc or self._here(name)
+            raise
+        except TooLarge:
+            raise Limit("control flow whose path conditions outgrow the limit", self._here(name)) from None
+        except RecursionError:
+            raise Limit("expressions nested too deeply", self._here(name)) from None
+
     def _note_write(self, region: str, key: maps.Key) -> None:
         if self.plain and self.trace:
             self.wrote[(region, key)] = self.trace[-1]
@@ -202,6 +229,7 @@ class Evaluator:
         if name not in self._shapes:
             self._shapes[name] = shape(function)
             self._registers[name] = registers(function)
+        self.entered[name] = self.guards.or_(self.entered.get(name, FALSE), state.path)
         self._stack.append(name)
         self._sites.append(loc or function.loc)
         caller, state.locals = state.locals, {}
@@ -258,7 +286,10 @@ class Evaluator:
         }
         memory = first.memory.fork()
         for name in dict.fromkeys(n for s in states for n in s.memory.regions):
-            memory.regions[name] = maps.join([s.memory.known(name) for s in states], choose, when)
+            parts = [s.memory.known(name) for s in states]
+            memory.regions[name] = maps.join(parts, choose, when)
+            if self.widening is not None:
+                self.widening.joined(memory.regions[name], parts)
         memory.written = frozenset().union(*(s.memory.written for s in states))
         return State(covered, scalars, memory)
 
@@ -493,6 +524,8 @@ class Evaluator:
         for guard, v in options:
             if is_null(v):
                 continue
+            if isinstance(v, Opaque) and v.lost:
+                raise Limit(f"dereference of {v.label}", loc)
             if not isinstance(v, Address):
                 what = v.label if isinstance(v, Opaque) else "something that is no pointer"
                 raise Unsupported(f"dereference of {what}, of which nothing is known", loc)
@@ -515,9 +548,19 @@ class Evaluator:
                 address, kind = Address(address.object, (*address.path, first.name)), first.type
             elif isinstance(kind, Array):
                 address, kind = Address(address.object, (*address.path, 0)), kind.element
+            elif isinstance(kind, Int) and isinstance(target, Int) and address.path and not isinstance(address.path[-1], str):
+                return address
             else:
                 raise Unsupported(f"{address} accessed through a pointer to another type", loc)
         return address
+
+    def is_register(self, function: Function, local: str) -> bool:
+        """Say whether a local of a function that was called is kept as a value, outside of memory."""
+        return local in self._registers[function.name]
+
+    def is_alive(self, region: str) -> bool:
+        """Say whether the function that a local's region belongs to is running."""
+        return region.partition(":")[0] in self._stack
 
     def _is_register(self, lvalue: LValue) -> bool:
         return isinstance(lvalue, Local) and lvalue.name in self._registers[self._stack[-1]]
@@ -530,6 +573,9 @@ class Evaluator:
         for guard, address in self._addresses(state, lvalue):
             address = self._seen_as(address, kind, loc)
             self._claim_bounds(state, guard, address, loc)
+            if self._width(address) != _width_of(kind):
+                loaded.append((guard, self._read_across(state, address, kind, guard, loc)))
+                continue
             value = self.located(loc, state.memory.load, address)
             found = self.layout.place(address).type
             if isinstance(kind, Int) and isinstance(found, Int) and found.signed != kind.signed:
@@ -550,11 +596,67 @@ class Evaluator:
         for guard, address in self._addresses(state, lvalue):
             address = self._seen_as(address, kind, loc)
             self._claim_bounds(state, guard, address, loc)
+            if address.object in self.program.readonly:
+                self.require(state, "no-undefined", self.guards.not_(guard), loc, "a write to an object that is not const")
+            if self._width(address) != _width_of(kind):
+                self._write_across(state, address, value, kind, guard, loc)
+                continue
             stored = value
             found = self.layout.place(address).type
             if isinstance(kind, Int) and isinstance(found, Int) and found.signed != kind.signed:
                 stored = self.domain.convert(value, kind, found)
             self.located(loc, state.memory.store, address, stored, guard)
+
+    # Words seen through pointers to words of another width --------------------------------------------
+
+    def _width(self, address: Address) -> int:
+        return _width_of(self.layout.place(address).type)
+
+    def _neighbours(self, state: State, address: Address, kind: CType, guard: int, loc: Loc) -> list[Address]:
+        """List the elements of an array that a wider integer covers, the lowest bits first."""
+        inner, last = self._width(address), address.path[-1]
+        found = []
+        for n in range(_width_of(kind) // inner):
+            index = self.domain.binary("+", last, n, INDEX, INDEX)
+            found.append(Address(address.object, (*address.path[:-1], index)))
+            self._claim_bounds(state, guard, found[-1], loc)
+        return found
+
+    def _read_across(self, state: State, address: Address, kind: CType, guard: int, loc: Loc) -> Any:
+        assert isinstance(kind, Int)
+        inner = Int(self._width(address), False)
+        plain = Int(kind.bits, False)
+        if inner.bits > kind.bits:
+            value = self._unsigned(state, address, loc)
+            return self.domain.convert(self.domain.convert(value, inner, plain), plain, kind)
+        total: Any = 0
+        for n, part in enumerate(self._neighbours(state, address, kind, guard, loc)):
+            wide = self.domain.convert(self._unsigned(state, part, loc), inner, plain)
+            shifted = self.domain.binary("<<", wide, n * inner.bits, plain, plain)
+            total = self.domain.binary("|", total, shifted, plain, plain)
+        return self.domain.convert(total, plain, kind)
+
+    def _unsigned(self, state: State, address: Address, loc: Loc) -> Any:
+        value = self.settled(self.located(loc, state.memory.load, address), state, loc)
+        found = self.layout.place(address).type
+        assert isinstance(found, Int)
+        return self.domain.convert(value, found, Int(found.bits, False))
+
+    def _write_across(self, state: State, address: Address, value: Any, kind: CType, guard: int, loc: Loc) -> None:
+        found = self.layout.place(address).type
+        assert isinstance(kind, Int) and isinstance(found, Int)
+        plain, inner = Int(kind.bits, False), Int(found.bits, False)
+        value = self.domain.convert(value, kind, plain)
+        if inner.bits > kind.bits:
+            old = self._unsigned(state, address, loc)
+            kept = self.domain.binary("&", old, ~((1 << kind.bits) - 1) & ((1 << inner.bits) - 1), inner, inner)
+            new = self.domain.binary("|", kept, self.domain.convert(value, plain, inner), inner, inner)
+            self.located(loc, state.memory.store, address, self.domain.convert(new, inner, found), guard)
+            return
+        for n, part in enumerate(self._neighbours(state, address, kind, guard, loc)):
+            shifted = self.domain.binary(">>", value, n * inner.bits, plain, plain)
+            stored = self.domain.convert(self.domain.convert(shifted, plain, inner), inner, found)
+            self.located(loc, state.memory.store, part, stored, guard)
 
     def _claim_bounds(self, state: State, guard: int, address: Address, loc: Loc) -> None:
         place = self.layout.place(address)
@@ -615,12 +717,34 @@ class Evaluator:
             state.memory.store(b, state.memory.load(a), TRUE)
 
     def _call(self, state: State, call: Call) -> State:
-        name = call.callee
-        if not isinstance(name, str):
-            pointer = self.settled(self.value(state, name), state, call.loc)
-            if not isinstance(pointer, FunctionPointer):
+        if not isinstance(call.callee, str):
+            return self._call_through(state, call.callee, call)
+        return self._call_named(state, call.callee, call)
+
+    def _call_through(self, state: State, callee: Expr, call: Call) -> State:
+        """Call each of the functions that a pointer may lead to."""
+        pointer = self.settled(self.value(state, callee), state, call.loc)
+        options = self.domain.options(pointer, state.path)
+        null = self.guards.any(g for g, v in options if is_null(v))
+        if null != FALSE:
+            text = "a call through a pointer that is not null"
+            self.require(state, "no-undefined", self.guards.not_(null), call.loc, text)
+        ends = []
+        for guard, function in options:
+            path = self.guards.and_(state.path, guard)
+            if is_null(function) or path == FALSE or not self.feasible(self.guards.term(path)):
+                continue
+            if not isinstance(function, FunctionPointer):
                 raise Unsupported("a call through a pointer of which nothing is known", call.loc)
-            name = pointer.name
+            end = self._call_named(state.fork(path), function.name, call)
+            if end.path != FALSE:
+                ends.append(end)
+        if not ends:
+            state.path = FALSE
+            return state
+        return self.join(ends)
+
+    def _call_named(self, state: State, name: str, call: Call) -> State:
         args = [self.settled(self.value(state, a), state, call.loc, keep_search=name not in self.intrinsics)
                 for a in call.args]  # fmt: skip
         if name in self.intrinsics:
@@ -630,6 +754,11 @@ class Evaluator:
         if call.target is not None and state.path != FALSE:
             self._write(state, call.target, result, call.type, call.loc)
         return state
+
+
+def _width_of(kind: CType) -> int:
+    """Return the bits of an integer; all pointers count as one."""
+    return kind.bits if isinstance(kind, Int) else 0
 
 
 def _comparable(a: Search, b: Search) -> bool:
