@@ -212,9 +212,7 @@ def _representation(program: Program, function: str) -> list[Invariant]:
             "a list register names an interrupt below VGIC_NR_IRQS",
             "vgic_queue_irq",
         ),
-        Invariant(
-            f"{DIST}.irq_spi_cpu[]", _below(MAX_CPUS), f"irq_spi_cpu is below {MAX_CPUS}", "vgic_set_target_reg"
-        ),
+        Invariant(f"{DIST}.irq_spi_cpu[]", _below(MAX_CPUS), f"irq_spi_cpu is below {MAX_CPUS}", "vgic_set_target_reg"),
     ]
     if function != "kvm_vgic_vcpu_init":
         found += [
@@ -224,9 +222,7 @@ def _representation(program: Program, function: str) -> list[Invariant]:
                 f"vcpu_id is below {MAX_CPUS}, so that it has a bank",
                 "kvm_vgic_vcpu_init, which must refuse any other",
             ),
-            Invariant(
-                f"{CPU}.nr_lr", one_of_the_lrs, "nr_lr is 1..64", "kvm_vgic_vcpu_init: GICH_VTR.ListRegs + 1"
-            ),
+            Invariant(f"{CPU}.nr_lr", one_of_the_lrs, "nr_lr is 1..64", "kvm_vgic_vcpu_init: GICH_VTR.ListRegs + 1"),
         ]
     if function != "kvm_vgic_hyp_init":
         found.append(Invariant("vgic_nr_lr", one_of_the_lrs, "vgic_nr_lr is 1..64", "kvm_vgic_hyp_init"))

@@ -146,9 +146,7 @@ def _find_bit(has_start: bool, wanted: bool) -> Intrinsic:
     return run
 
 
-def _somewhere(
-    e: Evaluator, state: State, place: Place, start: Any, size: Any, wanted: bool, loc: Loc
-) -> Any:
+def _somewhere(e: Evaluator, state: State, place: Place, start: Any, size: Any, wanted: bool, loc: Loc) -> Any:
     """Return an arbitrary bit from `start` on that is as wanted, or `size`; the path goes on only where it is that."""
     unsigned, g = Int(WORD, False), e.guards
     assert e.widening is not None

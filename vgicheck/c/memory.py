@@ -264,7 +264,9 @@ class Memory:
             if not any(is_symbolic(k) for k in key):
                 return known.get(key, zero)
             if prod(place.bounds) > MOST_CONSTANTS:
-                raise Unsupported(f"an unknown index into {place.object}, a table of more than {MOST_CONSTANTS} scalars")
+                raise Unsupported(
+                    f"an unknown index into {place.object}, a table of more than {MOST_CONSTANTS} scalars"
+                )
             g = self.domain.guards
             options, rest = [], TRUE
             for at in product(*(range(n) for n in place.bounds)):

@@ -74,6 +74,7 @@ from .widening import Widening
 
 MOST_BITS = 4_200
 MOST_STEPS = 400_000
+UNSET = "use of an uninitialised value"
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
@@ -125,7 +126,8 @@ class Evaluator:
     symbolic.  `intrinsics` are the functions whose meaning is given here rather than in C.  `ours` are the files of
     the stubs: what
     goes wrong in them is reported where the source under judgement calls them.  With `widening` a loop of unknown
-    length is one arbitrary iteration instead of all.
+    length is one arbitrary iteration instead of all; with `follows_unset` a path goes on past the use of an integer
+    that is not initialised, which may then be anything.
 
     `entered` has the functions that were called, each with the condition under which it was.  Of a plain run, `trace`
     is the lines taken and `wrote` the line that last wrote each cell.
@@ -137,6 +139,7 @@ class Evaluator:
     feasible: Callable[[Any], bool] = lambda condition: True
     ours: frozenset[str] = frozenset()
     widening: Widening | None = None
+    follows_unset: bool = False
     guards: Guards = field(default_factory=Guards)
     domain: Domain = field(init=False)
     layout: Layout = field(init=False)
@@ -353,16 +356,14 @@ class Evaluator:
         if isinstance(value, Search):
             return value if keep_search else self.resolved(value)
         if isinstance(value, Uninitialised):
-            self.require(state, "no-undefined", FALSE, loc, "use of an uninitialised value")
+            self.require(state, "no-undefined", FALSE, loc, UNSET)
             return 0
         if isinstance(value, Choice):
             bad = [g for g, v in value.options if isinstance(v, Uninitialised)]
             if any(isinstance(v, Search) for _, v in value.options):
                 value = self.domain.each(value, lambda v: self.resolved(v) if isinstance(v, Search) else v)
             if bad:
-                self.require(
-                    state, "no-undefined", self.guards.not_(self.guards.any(bad)), loc, "use of an uninitialised value"
-                )
+                self.require(state, "no-undefined", self.guards.not_(self.guards.any(bad)), loc, UNSET)
                 rest = [(g, v) for g, v in self.domain.options(value) if not isinstance(v, Uninitialised)]
                 value = self.domain.choice(rest) if rest else 0
         return value
@@ -548,7 +549,12 @@ class Evaluator:
                 address, kind = Address(address.object, (*address.path, first.name)), first.type
             elif isinstance(kind, Array):
                 address, kind = Address(address.object, (*address.path, 0)), kind.element
-            elif isinstance(kind, Int) and isinstance(target, Int) and address.path and not isinstance(address.path[-1], str):
+            elif (
+                isinstance(kind, Int)
+                and isinstance(target, Int)
+                and address.path
+                and not isinstance(address.path[-1], str)
+            ):
                 return address
             else:
                 raise Unsupported(f"{address} accessed through a pointer to another type", loc)
@@ -566,6 +572,20 @@ class Evaluator:
         return isinstance(lvalue, Local) and lvalue.name in self._registers[self._stack[-1]]
 
     def _read(self, state: State, lvalue: LValue, kind: CType, loc: Loc) -> Any:
+        value = self._found(state, lvalue, kind, loc)
+        return self._any_if_unset(state, value, kind, loc) if self.follows_unset and isinstance(kind, Int) else value
+
+    def _any_if_unset(self, state: State, value: Any, kind: Int, loc: Loc) -> Any:
+        """Claim that an integer is initialised, and let it be anything where it is not."""
+        options = self.domain.options(value)
+        unset = self.guards.any(g for g, v in options if isinstance(v, Uninitialised))
+        if unset == FALSE:
+            return value
+        self.claim(state, "no-undefined", self.guards.not_(unset), loc, UNSET)
+        instead = 0 if self.widening is None else self.widening.fresh("unset", kind.bits)
+        return self.domain.choice([(g, instead if isinstance(v, Uninitialised) else v) for g, v in options])
+
+    def _found(self, state: State, lvalue: LValue, kind: CType, loc: Loc) -> Any:
         if self._is_register(lvalue):
             assert isinstance(lvalue, Local)
             return state.locals.get(lvalue.name, UNINITIALISED)
@@ -597,7 +617,9 @@ class Evaluator:
             address = self._seen_as(address, kind, loc)
             self._claim_bounds(state, guard, address, loc)
             if address.object in self.program.readonly:
-                self.require(state, "no-undefined", self.guards.not_(guard), loc, "a write to an object that is not const")
+                self.require(
+                    state, "no-undefined", self.guards.not_(guard), loc, "a write to an object that is not const"
+                )
             if self._width(address) != _width_of(kind):
                 self._write_across(state, address, value, kind, guard, loc)
                 continue

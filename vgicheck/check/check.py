@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
 
+from model.distributor import MAX_CPUS
 from proofs.bindings import vgic
 
 from ..c.stubs import linux
@@ -24,6 +25,8 @@ from .entries import Entries, entries
 from .reading import Part, Reading, read
 from .tree import Source, SourceError
 
+IDS = tuple(rules.RULES)
+"""The properties that are judged of every function."""
 SECONDS_A_TASK = 4
 """A function, with what it gets to, may take so many times the limit of one question."""
 _PLAIN_LOCK = re.compile(r"\b(?:raw_)?spin_lock(?:_bh)?\s*\(")
@@ -151,14 +154,16 @@ def _run(
     text = digest_of(reading.text)
     holders = _others_lock_with_interrupts_on(reading, known)
     tasks = []
-    for root in roots:
+    for root in sorted(roots, key=lambda name: -len(known.reach[name])):
         handler = root in known.handlers
         context = vgic.Context(root, handler, handler and holders)
         promised = tuple(wanted(root))
         job = rules.Job(reading, context, promised, runner.portfolio)
         if promised:
-            tasks.append(Task(("check", text, root, str(promised)), promised, partial(rules.judge, job)))
-    bounds = f"vCPUs 0..{vgic.MAX_CPUS}, INTID 0..{vgic.nr_irqs(reading.program) - 1}"
+            key = ("check", text, str(context), str(promised))
+            tasks.append(Task(key, promised, partial(rules.judge, job)))
+    # What has most to do comes first, so that all processes end together.
+    bounds = f"vCPUs 0..{MAX_CPUS}, INTID 0..{vgic.nr_irqs(reading.program) - 1}"
     for answers in runner.run(tasks, SECONDS_A_TASK * runner.portfolio.timeout):
         for o in answers:
             into.setdefault(o.subject, {}).setdefault(o.property, []).append(replace(o, bounds=bounds))
@@ -190,7 +195,11 @@ def _merged(answers: Sequence[Obligation], alone: Sequence[Obligation]) -> Oblig
         return _whole(worst, answers)
     (own,) = alone
     if own.verdict is Verdict.PROVED or worst.verdict is Verdict.UNSUPPORTED:
-        return own if own.verdict is Verdict.PROVED and worst.verdict is not Verdict.UNSUPPORTED else _whole(worst, answers)
+        return (
+            own
+            if own.verdict is Verdict.PROVED and worst.verdict is not Verdict.UNSUPPORTED
+            else _whole(worst, answers)
+        )
     if own.verdict is Verdict.REFUTED:
         reason = f"{own.reason}: it depends on arguments of callers that are not understood"
         return replace(own, verdict=Verdict.UNKNOWN, reason=reason, run=None)

@@ -75,7 +75,7 @@ def read(parts: Sequence[Part], defines: Mapping[str, str]) -> Reading:
         for i in p.items
         if i.kind == "function"
     }
-    unit, text = _settled(pieces, defines | defined, unread)
+    unit, text = _settled(pieces, {**defines, **defined}, unread)
     program = lower.lower(unit)
     for name, cause in unread.items():
         program.functions.pop(name, None)
@@ -87,7 +87,9 @@ def read(parts: Sequence[Part], defines: Mapping[str, str]) -> Reading:
             unread[name] = Unsupported("the preprocessor leaves it out in this configuration", loc)
         elif program.functions[name].loc.file != loc.file:
             unread[name] = Unsupported("it is not defined where it seems to be", loc)
-    shown = {(p.part.name, n): line for p in pieces if p.part.judged for n, line in enumerate(p.part.text.split("\n"), 1)}
+    shown = {
+        (p.part.name, n): line for p in pieces if p.part.judged for n, line in enumerate(p.part.text.split("\n"), 1)
+    }
     others = frozenset(p.name for p in parts if not p.judged)
     return Reading(program, places, unread, shown, text, others)
 

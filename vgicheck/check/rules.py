@@ -25,7 +25,6 @@ from ..c.memory import Arbitrary, Given, Inputs, Memory
 from ..c.summary import Claim, Evaluator, State, Summary
 from ..c.widening import Widening
 from ..engine.guards import FALSE
-from ..engine.judge import readable
 from ..engine.maps import Key
 from ..engine.portfolio import Inquiry, Portfolio
 from ..engine.solve import Feasibility
@@ -41,6 +40,8 @@ ELSEWHERE = "not judged here"
 UNREACHED = "nothing that calls it gets there"
 FEASIBLE = 400_000
 """Solver's steps for a question of the evaluation itself; no answer counts as yes."""
+SEARCH = 5_000_000
+"""Solver's steps in looking for a state from which a run breaks a rule."""
 MOST_RUNS = 300
 """Runs to make a refutation small."""
 
@@ -112,14 +113,17 @@ class _Judge:
     _found: _Evaluation = field(init=False)
     _names: vgic.Names = field(default_factory=vgic.Names)
     _variables: dict[int, tuple[Any, frozenset[int]]] = field(default_factory=dict)
-    _reached: dict[str, Query | None] = field(default_factory=dict)
+    _reached: dict[str, Query] = field(default_factory=dict)
+    _sure: frozenset[int] = frozenset()
+    """The guards of what was proved not to happen."""
+    _proof: dict[Query, None] = field(default_factory=dict)
 
     @property
     def root(self) -> str:
         return self.job.context.function
 
     def obligations(self) -> Iterator[Obligation]:
-        self._facts = _Facts(self.invariants, Feasibility(FEASIBLE))
+        self._facts = _Facts(self.invariants, Feasibility(FEASIBLE, models=24))
         self._inputs = Arbitrary(self._facts.constrain, self._facts.relate, vgic.pointers, small=0)
         self._inquiry = Inquiry(self.job.portfolio)
         kept = {name: partial(_all_hold, found) for name, found in self.invariants.items()}
@@ -130,6 +134,7 @@ class _Judge:
             yield from self._refused(cause, evaluator)
             return
         by_owner = self._gathered()
+        self._prove([bad for lines in by_owner.values() for bad in lines.values()])
         for kind, function in self.job.promised:
             yield self._obligation(kind, function, by_owner.get((function, kind), {}))
 
@@ -138,7 +143,13 @@ class _Judge:
     def _evaluator(self, inputs: Inputs, feasible: Any, widening: Widening | None) -> Evaluator:
         reading = self.job.reading
         return Evaluator(
-            reading.program, inputs, INTRINSICS, feasible, ours=reading.others, widening=widening
+            reading.program,
+            inputs,
+            INTRINSICS,
+            feasible,
+            ours=reading.others,
+            widening=widening,
+            follows_unset=True,
         )
 
     def _run(self, e: Evaluator) -> _Evaluation:
@@ -198,16 +209,16 @@ class _Judge:
         return found
 
     def _obligation(self, kind: str, function: str, lines: Mapping[tuple[Loc, str], int]) -> Obligation:
-        g = self._found.evaluator.guards
         found = Obligation(kind, function, Verdict.PROVED, method=METHOD)
         found.assumptions = tuple(self._facts.used)
         if function not in self._found.evaluator.entered:
             found.verdict, found.reason = Verdict.VACUOUS, UNREACHED
             return found
         queries: dict[Query, None] = {}
-        every = g.any(lines.values())
-        if every != FALSE and not self._ask(kind, function, every, queries, found):
-            doubts = [(key, guard) for key, guard in sorted(lines.items()) if guard != FALSE]
+        if any(bad != FALSE and bad in self._sure for bad in lines.values()):
+            queries.update(self._proof)
+        doubts = [(key, bad) for key, bad in sorted(lines.items()) if bad != FALSE and bad not in self._sure]
+        if doubts:
             self._doubted(found, doubts, queries)
         if found.verdict is Verdict.PROVED:
             self._witness(function, queries, found)
@@ -216,24 +227,31 @@ class _Judge:
         found.cached = bool(queries) and all(q.cached for q in queries)
         return found
 
-    def _ask(self, kind: str, function: str, bad: int, queries: dict[Query, None], found: Obligation) -> bool:
-        """Ask whether what must not happen cannot."""
-        goal = self._found.evaluator.guards.term(bad)
-        asked = self._inquiry.impossible(f"{len(queries)}", goal, self._relevant(goal))
-        found.seconds += asked.seconds
+    def _prove(self, bad: Sequence[int]) -> None:
+        """Prove at one stroke of as much as can be proved that it cannot happen.
+
+        The solver that served the evaluation tells the easy from the doubtful; the question that counts has all that
+        is easy in it.
+        """
+        g = self._found.evaluator.guards
+        easy = {b for b in bad if b != FALSE and not self._facts.feasible(g.term(b))}
+        if not easy:
+            return
+        goal = g.term(g.any(sorted(easy)))
+        asked = self._inquiry.impossible("all", goal, self._relevant(goal))
         if asked.result == "unsat":
-            queries[asked.query] = None
-        return asked.result == "unsat"
+            self._sure, self._proof = frozenset(easy), {asked.query: None}
 
     def _witness(self, function: str, queries: dict[Query, None], found: Obligation) -> None:
         """Look whether anything gets to the function: if nothing does, nothing was shown of it."""
         if function not in self._reached:
             e = self._found.evaluator
-            asked = self._inquiry.possible("witness", [e.guards.term(e.entered[function]), *self._facts.all])
+            premise = e.guards.term(e.entered[function])
+            model = self._facts.feasible.state(premise)
+            asked = self._inquiry.possible("witness", [premise, *self._facts.all], model)
             found.seconds += asked.seconds
             self._reached[function] = asked.query
         query = self._reached[function]
-        assert query is not None
         queries[query] = None
         if query.answer == "unsat":
             found.verdict, found.reason = Verdict.VACUOUS, UNREACHED
@@ -282,7 +300,11 @@ class _Judge:
     def _doubted(
         self, found: Obligation, doubts: Sequence[tuple[tuple[Loc, str], int]], queries: dict[Query, None]
     ) -> None:
-        """Look at what may happen line by line: each is proved after all, refuted by a run, or left open."""
+        """Look at what may happen line by line: each is proved after all, refuted by a run, or left open.
+
+        The first that is refuted is told with its run, the others are named.
+        """
+        found.settled = True
         for (loc, text), bad in doubts:
             goal = self._found.evaluator.guards.term(bad)
             asked = self._inquiry.impossible(f"{len(queries)}", goal, self._relevant(goal))
@@ -296,21 +318,30 @@ class _Judge:
                 run = self._refuting(found.property, loc, goal)
                 if run is not None:
                     self._refuted(found, run, loc, text)
-                    return
+                    continue
                 spoken = f"{spoken}: not shown, and no run from a state that is known to occur breaks it"
             else:
-                spoken = f"{spoken}: {asked.reason}"
+                spoken, found.settled = f"{spoken}: {asked.reason}", False
             if found.verdict is Verdict.PROVED:
                 found.verdict, found.reason, found.location = Verdict.UNKNOWN, spoken, where
 
     def _refuted(self, found: Obligation, run: Plain, loc: Loc, text: str) -> None:
+        if found.verdict is Verdict.REFUTED:
+            found.reason += f"; line {loc.line}: {self._names.spoken(text)}"
+            return
         story = explained(run, self._names, (self._names.spoken(text), loc), None, lambda p: False, lambda a: False)
         found.verdict, found.reason = Verdict.REFUTED, story.violated
         found.run, found.location = story, Location(loc.file, loc.line)
 
     def _refuting(self, kind: str, loc: Loc, goal: Any) -> Plain | None:
         """Return a run in which the same line breaks the same rule, made small."""
-        model = readable([goal, *self._facts.all, *self._facts.quiet], self.job.portfolio.timeout, self._wishes())
+        feasible = self._facts.feasible
+        feasible.effort = SEARCH
+        model, fact = None, and_(goal, *self._facts.quiet)
+        for wish in [True, *self._wishes()]:
+            found = feasible.state(and_(fact, wish))
+            model, fact = (model, fact) if found is None else (found, and_(fact, wish))
+        feasible.effort = FEASIBLE
         if model is None:
             return None
         for cells in self._seeds(model):
@@ -340,7 +371,7 @@ class _Judge:
     def _breaks(self, kind: str, loc: Loc, cells: Cells) -> Plain | None:
         """Run plain cells; return the run if the line breaks the rule there, and all that is assumed holds."""
         given = Given(cells, vgic.pointers, vgic.FILL)
-        e = self._evaluator(given, lambda condition: bool(condition), None)
+        e = self._evaluator(given, bool, None)
         try:
             end = self._run(e).end
         except Unsupported:
@@ -386,9 +417,13 @@ class _Judge:
         where = Location(cause.loc.file, cause.loc.line) if cause.loc else None
         for kind, function in self.job.promised:
             if function in e.running or function == self.root:
-                yield Obligation(kind, function, verdict, method=METHOD, reason=cause.construct, location=where)
+                yield Obligation(
+                    kind, function, verdict, method=METHOD, reason=cause.construct, location=where, settled=True
+                )
             else:
-                yield Obligation(kind, function, Verdict.NOT_RUN, method=METHOD, reason=ELSEWHERE, location=where)
+                yield Obligation(
+                    kind, function, Verdict.NOT_RUN, method=METHOD, reason=ELSEWHERE, location=where, settled=True
+                )
 
 
 def _same(claim: Claim, kind: str, loc: Loc) -> bool:
@@ -414,4 +449,3 @@ def _number(model: Any, term: Any, signed: bool = False) -> int:
     if z3.is_bool(value):
         return int(z3.is_true(value))
     return int(value.as_signed_long() if signed else value.as_long())
-

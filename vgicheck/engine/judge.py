@@ -96,7 +96,7 @@ def judge(
         seconds += asked.seconds
         queries[asked.query] = None
         if asked.result == "sat":
-            model = readable([goal, *assumptions], portfolio.timeout, prefer) or asked.model
+            model = _readable([goal, *assumptions], portfolio.timeout, prefer) or asked.model
             if model is not None:
                 return Finding(Verdict.REFUTED, seconds, number, model, part.sentence, tuple(queries))
             unknown = f"{part.sentence}: it can fail, but no model within {portfolio.timeout:g} s shows how"
@@ -122,7 +122,7 @@ def judge(
     return Finding(Verdict.PROVED, seconds, queries=tuple(queries))
 
 
-def readable(question: Sequence[Any], timeout: float, prefer: Sequence[Any]) -> Any:
+def _readable(question: Sequence[Any], timeout: float, prefer: Sequence[Any]) -> Any:
     """Return a model that also meets as many preferences as can be had in order, or None if there was no time.
 
     It is looked for in a context of its own: what a solver answers depends on the numbering of terms, and so on all
