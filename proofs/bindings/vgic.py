@@ -7,7 +7,7 @@ nothing of.  The state is a VM of up to `KVM_MAX_VCPUS` vCPUs of which any may b
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from vgicheck.c.domain import NULL, Address, Domain, Opaque
 from vgicheck.c.ir import Array, CType, Int, Pointer, Program, StructRef, Void
 from vgicheck.c.memory import Inputs, Layout, Place
 from vgicheck.engine.maps import Key
-from vgicheck.engine.values import and_, le, lt, or_, widened
+from vgicheck.engine.values import and_, is_symbolic, le, lt, or_, widened
 
 from .kvm_2012 import WORLD, answers
 
@@ -49,11 +49,15 @@ class Tree(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A file that stands before the source; `ours` where it is a stub."""
+    """A file that stands before the source; `ours` where it is a stub.
+
+    `structures`: it is the one with the structures of the VGIC, and with functions that go with them.
+    """
 
     name: str
     text: str
     ours: bool
+    structures: bool = False
 
 
 def headers(tree: Tree, folder: str) -> tuple[list[Header], dict[str, str]]:
@@ -67,7 +71,7 @@ def headers(tree: Tree, folder: str) -> tuple[list[Header], dict[str, str]]:
     if gic is not None:
         found.append(gic)
     if vgic is not None:
-        found.append(vgic)
+        found.append(replace(vgic, structures=True))
     else:
         found.append(_stub("vgic_2012.h"))
         brought = ("struct_kvm", "struct_kvm_vcpu", "kvm_get_vcpu", "kvm_get_running_vcpus", "kvm_get_running_vcpu",
@@ -239,6 +243,15 @@ def _surroundings(context: Context) -> list[Invariant]:
         Invariant(f"{DIST}.ready", _below(2), "", ""),
         *(i for i in answers() if i.region.startswith(f"{WORLD}.")),
     ]
+    if context.in_interrupt:
+        found.append(
+            Invariant(
+                f"{DIST}.vctrl_base?",
+                lambda key, value: value if is_symbolic(value) else bool(value),
+                "the VM of the vCPU that runs has a VGIC",
+                "the world switch, without which no list register makes an interrupt",
+            )
+        )
     if context.in_interrupt and not context.may_interrupt_holder:
         found[1] = Invariant(
             f"{DIST}.lock.held", held, "the interrupted CPU does not hold the lock",
@@ -271,7 +284,6 @@ QUIET: Mapping[str, _Holds] = {
     f"{CPU}.lr_used[]": _is(0),
     f"{CPU}.vgic_irq_lr_map[]": _is(LR_EMPTY),
     f"{CPU}.vgic_lr[]": _is(0),
-    f"{CPU}.vgic_misr": _is(0),
     f"{CPU}.vgic_eisr[]": _is(0),
     f"{DIST}.irq_sgi_sources[][]": _is(0),
 }
@@ -285,6 +297,7 @@ FILL: Mapping[str, int] = {
     f"{CPU}.nr_lr": 4,
     "vgic_nr_lr": 4,
     "vgicheck_mmio.len": 4,
+    f"{DIST}.vctrl_base?": 1,
 }
 """What a run starts from where nothing else is needed; 0 elsewhere."""
 

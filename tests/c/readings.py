@@ -207,7 +207,9 @@ class Widened:
             feasible.assume(fact)
 
         self.inputs = Arbitrary(lambda region, key, value: None, relate, small=0)
-        evaluator = Evaluator(self.lowered, self.inputs, INTRINSICS, feasible, widening=Widening({}))
+        evaluator = Evaluator(
+            self.lowered, self.inputs, INTRINSICS, feasible, widening=Widening({}), follows_unset=True
+        )
         self.summary = evaluator.summarise(self.entry)
 
     def may(self, vector: Vector, observe: Sequence[str], outcome: Outcome) -> bool:

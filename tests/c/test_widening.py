@@ -118,6 +118,8 @@ NOT_SHOWN = {
     "a shift": ("int i; for (i = 0; i < 40; i++) { bump(&o); w |= 1u << i; }", "no-undefined"),
     "not initialised": ("int i, x; for (i = 0; i < 90; i++) { bump(&o); o = x; x = i; }", "no-undefined"),
     "not initialised by an element": ("int i, t[2]; t[0] = 1; for (i = 0; i < 90; i++) { bump(&o); o = t[i & 1]; }", "no-undefined"),
+    "a struct that is not initialised, copied": ("int i; struct pair x = s, y; for (i = 0; i < 90; i++) { bump(&o); q = x.first; x = y; }", "no-undefined"),
+    "not initialised before it goes round": ("int i, x; for (i = 0; i < 90; i++) { bump(&o); if (i > 3) o = x; if (a) x = i; }", "no-undefined"),
     "a break before the bound": ("int i; for (i = 0; i < 90; i++) { bump(&o); if (o == 50) break; } table[90 - i] = 1;", "in-bounds"),
     "a value of two rounds ago": ("int i, x = 0, y = 0; for (i = 0; i < 90; i++) { bump(&o); table[x] = 1; x = y; y = 8; }", "in-bounds"),
 }  # fmt: skip

@@ -83,9 +83,13 @@ def is_local(name: str) -> bool:
 
 @dataclass(slots=True)
 class Layout:
-    """The types of the objects of a program; `kinds` has one place of each region that was touched."""
+    """The types of the objects of a program; `kinds` has one place of each region that was touched.
+
+    With `by_words` bitmaps are arrays of words like others.
+    """
 
     program: Program
+    by_words: bool = False
     objects: dict[str, CType] = field(default_factory=dict)
     kinds: dict[str, Place] = field(default_factory=dict)
     _members: dict[tuple[str, str], tuple[CType, str, int, bool]] = field(default_factory=dict)
@@ -116,7 +120,7 @@ class Layout:
             if self._viewed.setdefault(tag, name) != name:
                 raise Unsupported(f"union {tag} seen through {self._viewed[tag]} and through {name}")
             return member.type, f".{name}!", self.size(member.type), False
-        views = any(isinstance(f.type, Array) and f.type.length == 0 for f in struct.fields)
+        views = not self.by_words and any(isinstance(f.type, Array) and f.type.length == 0 for f in struct.fields)
         return member.type, "", struct.size, views
 
     def _scalar_shape(self, kind: CType) -> tuple[int, ...] | None:

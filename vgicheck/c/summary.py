@@ -127,7 +127,7 @@ class Evaluator:
     the stubs: what
     goes wrong in them is reported where the source under judgement calls them.  With `widening` a loop of unknown
     length is one arbitrary iteration instead of all; with `follows_unset` a path goes on past the use of an integer
-    that is not initialised, which may then be anything.
+    that is not initialised, which may then be anything; with `by_words` bitmaps are arrays of words like others.
 
     `entered` has the functions that were called, each with the condition under which it was.  Of a plain run, `trace`
     is the lines taken and `wrote` the line that last wrote each cell.
@@ -140,6 +140,7 @@ class Evaluator:
     ours: frozenset[str] = frozenset()
     widening: Widening | None = None
     follows_unset: bool = False
+    by_words: bool = False
     guards: Guards = field(default_factory=Guards)
     domain: Domain = field(init=False)
     layout: Layout = field(init=False)
@@ -161,7 +162,7 @@ class Evaluator:
 
     def __post_init__(self) -> None:
         self.domain = Domain(self.guards)
-        self.layout = Layout(self.program)
+        self.layout = Layout(self.program, self.by_words)
 
     def summarise(self, name: str, start: Summary | None = None) -> Summary:
         """Evaluate a function without parameters, from the inputs or from where another run ended.

@@ -198,6 +198,19 @@ def _is_light(e: Evaluator, run: Activation, loop: Loop) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _NotLess:
+    """That a register is at least, or at most, what it was when the loop was entered."""
+
+    name: str
+    op: str
+    value: Any
+    kind: Int
+
+
+_Bound = Binary | _NotLess
+
+
 @dataclass(slots=True)
 class _Register:
     """What is known of a register at a head: that it is one of some values, or a word under conditions.
@@ -224,7 +237,7 @@ class _Search:
     _registers: list[_Register] = field(default_factory=list)
     _dead: list[str] = field(default_factory=list)
     _assigned: dict[str, list[Any]] = field(default_factory=dict)
-    _bounds: list[Binary] = field(default_factory=list)
+    _bounds: list[_Bound] = field(default_factory=list)
     _regions: dict[str, bool] = field(default_factory=dict)
     """The regions that are made unknown, and whether their cells keep the inputs' invariants."""
     _given: dict[str, bool] = field(default_factory=dict)
@@ -322,13 +335,13 @@ class _Search:
 
     # Bounds on control variables --------------------------------------------------------------------
 
-    def _candidates(self, registers: Sequence[_Register]) -> list[Binary]:
+    def _candidates(self, registers: Sequence[_Register]) -> list[_Bound]:
         """List comparisons that hold on entry and may hold whenever control is at the head.
 
         They are taken from the loop's own conditions, and from what a register starts with.
         """
         words = {r.name: r for r in registers if isinstance(r.word, z3.ExprRef) and not r.unset}
-        found: list[Binary] = []
+        found: list[_Bound] = []
         for register in words.values():
             kind = register.kind
             read = Load(Local(register.name), kind, self.function.loc)
@@ -337,6 +350,9 @@ class _Search:
             found += [Binary("<=", read, Const(v, kind), kind, self.function.loc)
                       for v in register.values if isinstance(v, int)]  # fmt: skip
             found += self._strides(register, read)
+            entered = self.entering.locals.get(register.name)
+            if isinstance(entered, z3.ExprRef):
+                found += [_NotLess(register.name, op, entered, kind) for op in (">=", "<=")]
         for b in self.loop.blocks:
             terminator = self.function.blocks[b].terminator
             condition = terminator.condition if isinstance(terminator, Branch) else None
@@ -366,7 +382,7 @@ class _Search:
         low = Binary("&", read, Const(mask, kind), kind, self.function.loc)
         return [Binary("==", low, Const(start & mask, kind), kind, self.function.loc)]
 
-    def _guard(self, bound: Binary, state: State) -> int | None:
+    def _guard(self, bound: _Bound, state: State) -> int | None:
         """Return the guard under which a bound holds in a state, or None where that cannot be said.
 
         What is claimed on the way is not of interest.
@@ -375,14 +391,17 @@ class _Search:
         mark = _Mark(e, self.run)
         trial = state.fork(state.path)
         try:
-            value = e.domain.is_true(e.value(trial, bound))
+            if isinstance(bound, _NotLess):
+                value = e.domain.compare(bound.op, state.locals[bound.name], bound.value, bound.kind)
+            else:
+                value = e.domain.is_true(e.value(trial, bound))
         except Unsupported:
             return None
         finally:
             mark.restore()
         return value if trial.path == state.path else None
 
-    def _holds(self, bound: Binary, state: State) -> bool:
+    def _holds(self, bound: _Bound, state: State) -> bool:
         e, guard = self.evaluator, self._guard(bound, state)
         if guard is None:
             return False
@@ -418,7 +437,7 @@ class _Search:
                         self._bounds += self._candidates([register])
         if changed:
             unset = {r.name for r in self._registers if r.unset}
-            self._bounds = [b for b in self._bounds if not unset & set(names(b))]
+            self._bounds = [b for b in self._bounds if not unset & _mentioned(b)]
         return changed
 
     def _fewer_facts(self, back: Sequence[State]) -> bool:
@@ -471,6 +490,10 @@ def same_value(a: Any, b: Any) -> bool:
             and all(same_value(x, y) for x, y in zip(a.path, b.path, strict=True))
         )
     return type(a) is type(b) and bool(a == b)
+
+
+def _mentioned(bound: _Bound) -> set[str]:
+    return {bound.name} if isinstance(bound, _NotLess) else set(names(bound))
 
 
 def _stripped(value: Expr) -> Expr:

@@ -71,7 +71,7 @@ def _read(source: Source, path: str) -> Reading:
     before, defines = vgic.headers(source.tree, str(PurePosixPath(path).parent))
     parts = [
         Part("linux.h", linux().text, ours=True),
-        *(Part(h.name, h.text, ours=h.ours) for h in before),
+        *(Part(h.name, h.text, ours=h.ours, judged=h.structures) for h in before),
         Part(path, text, judged=True),
     ]
     return read(parts, defines)
@@ -111,7 +111,10 @@ def _judged(reading: Reading, properties: Sequence[str], runner: Runner) -> list
             continue
         own = by_itself.get(name, {})
         for kind, answers in by_function.get(name, own).items():
-            found.append(_merged(answers, own.get(kind, [])))
+            if name in known.uncalled:
+                found.append(_for_any_arguments(answers[0], "nothing in the file calls it"))
+            else:
+                found.append(_merged(answers, own.get(kind, [])))
     return found
 
 
@@ -191,19 +194,17 @@ def _merged(answers: Sequence[Obligation], alone: Sequence[Obligation]) -> Oblig
     """
     told = [o for o in answers if o.verdict not in (Verdict.NOT_RUN, Verdict.VACUOUS)]
     worst = min(told, key=lambda o: _WORST.index(o.verdict), default=answers[0])
-    if worst.verdict is Verdict.REFUTED or not alone or answers is alone:
+    if not alone or worst.verdict in (Verdict.REFUTED, Verdict.UNSUPPORTED):
         return _whole(worst, answers)
-    (own,) = alone
-    if own.verdict is Verdict.PROVED or worst.verdict is Verdict.UNSUPPORTED:
-        return (
-            own
-            if own.verdict is Verdict.PROVED and worst.verdict is not Verdict.UNSUPPORTED
-            else _whole(worst, answers)
-        )
-    if own.verdict is Verdict.REFUTED:
-        reason = f"{own.reason}: it depends on arguments of callers that are not understood"
-        return replace(own, verdict=Verdict.UNKNOWN, reason=reason, run=None)
-    return own
+    return _for_any_arguments(alone[0], "its callers are not understood")
+
+
+def _for_any_arguments(found: Obligation, why: str) -> Obligation:
+    """Return an obligation of a function of whose arguments nothing is known: what is refuted may be their fault."""
+    if found.verdict is not Verdict.REFUTED:
+        return found
+    reason = f"{found.reason}: it depends on the arguments, and {why}"
+    return replace(found, verdict=Verdict.UNKNOWN, reason=reason, run=None)
 
 
 def _whole(worst: Obligation, answers: Sequence[Obligation]) -> Obligation:

@@ -24,11 +24,12 @@ _REGISTERED = {"request_percpu_irq": 1, "request_irq": 1, "request_threaded_irq"
 class Entries:
     """The functions of a file by how they are called.
 
-    `reach` has for each function the functions that it can get to, itself included, and `kinds` the properties that
+    `uncalled` are those of the roots that nothing calls, as far as can be seen.  `reach` has for each function the functions that it can get to, itself included, and `kinds` the properties that
     our stubs claim when it calls them.
     """
 
     roots: tuple[str, ...]
+    uncalled: frozenset[str]
     handlers: frozenset[str]
     reach: dict[str, frozenset[str]] = field(default_factory=dict)
     kinds: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -39,7 +40,7 @@ def entries(reading: Reading) -> Entries:
     program = reading.program
     uses = {name: _uses(function, program) for name, function in program.functions.items()}
     reach = {name: _closure(name, uses) for name in program.functions}
-    given = {ref for f in program.functions.values() for ref in _given_away(f)}
+    given = {ref for f in program.functions.values() for ref in _given_away(f, program)}
     given |= {
         ref
         for name, initial in program.constants.items()
@@ -51,7 +52,8 @@ def entries(reading: Reading) -> Entries:
     readable = {name for name in judged if not reach[name] & program.unsupported.keys()}
     roots = [name for name in judged if not _is_static(reading, name) or name in given]
     reached = {g for root in roots if root in readable for g in reach[root]}
-    roots += [name for name in judged if name not in reached and name not in roots]
+    uncalled = frozenset(name for name in judged if name not in reached and name not in roots)
+    roots += [name for name in judged if name in uncalled]
     handlers = {
         function
         for f in program.functions.values()
@@ -59,7 +61,7 @@ def entries(reading: Reading) -> Entries:
         if call.callee in _REGISTERED
         for function in _refs(call.args[_REGISTERED[str(call.callee)]])
     }
-    found = Entries(tuple(roots), frozenset(handlers & set(judged)), reach)
+    found = Entries(tuple(roots), uncalled, frozenset(handlers & set(judged)), reach)
     for name in judged:
         found.kinds[name] = tuple(sorted(_kinds_of_stubs(name, uses, reading)))
     return found
@@ -124,11 +126,20 @@ def _uses(function: Function, program: Program) -> frozenset[str]:
     return frozenset(found)
 
 
-def _given_away(function: Function) -> Iterator[str]:
-    """Yield the functions that a function mentions and does not call."""
+def _given_away(function: Function, program: Program) -> Iterator[str]:
+    """Yield the functions that a function mentions and does not call.
+
+    One that is passed to a service of our stubs which calls it then and there is called, not given away.
+    """
     for block in function.blocks:
         for node in (*block.instructions, block.terminator):
-            yield from _refs(node)
+            if not (isinstance(node, Call) and isinstance(node.callee, str) and _calls_back(node.callee, program)):
+                yield from _refs(node)
+
+
+def _calls_back(name: str, program: Program) -> bool:
+    function = program.functions.get(name)
+    return function is not None and any(not isinstance(call.callee, str) for call in _calls(function))
 
 
 def _calls(function: Function) -> Iterator[Call]:

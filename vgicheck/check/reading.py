@@ -58,7 +58,10 @@ class _Piece:
 
 
 def read(parts: Sequence[Part], defines: Mapping[str, str]) -> Reading:
-    """Read a text that is put together from parts, in order."""
+    """Read a text that is put together from parts, in order.
+
+    Of the last, the source, every function is accounted for; of the others that are judged, those that are compiled.
+    """
     pieces, first = [], 1
     defined = _definitions(parts)
     for part in parts:
@@ -80,13 +83,18 @@ def read(parts: Sequence[Part], defines: Mapping[str, str]) -> Reading:
     for name, cause in unread.items():
         program.functions.pop(name, None)
         program.unsupported[name] = cause
+    sources = {parts[-1].name}
     for name, (loc, _) in places.items():
         if name in program.unsupported:
             unread[name] = program.unsupported[name]
+        elif name not in program.functions and loc.file not in sources:
+            continue
         elif name not in program.functions:
             unread[name] = Unsupported("the preprocessor leaves it out in this configuration", loc)
         elif program.functions[name].loc.file != loc.file:
             unread[name] = Unsupported("it is not defined where it seems to be", loc)
+    for name in [n for n in places if n not in program.functions and n not in unread]:
+        del places[name]
     shown = {
         (p.part.name, n): line for p in pieces if p.part.judged for n, line in enumerate(p.part.text.split("\n"), 1)
     }

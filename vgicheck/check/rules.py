@@ -150,6 +150,7 @@ class _Judge:
             ours=reading.others,
             widening=widening,
             follows_unset=True,
+            by_words=True,
         )
 
     def _run(self, e: Evaluator) -> _Evaluation:
