@@ -174,9 +174,7 @@ def _run(
 
 def _others_lock_with_interrupts_on(reading: Reading, known: Entries) -> bool:
     """Say whether any function but the interrupt handlers takes a spinlock and leaves interrupts on."""
-    in_handlers = {name for h in known.handlers for name in known.reach[h]}
-    only_handlers = in_handlers - {n for r in known.roots if r not in known.handlers for n in known.reach[r]}
-    ranges = [reading.places[n] for n in only_handlers if n in reading.places]
+    ranges = [place for name, place in reading.places.items() if name not in known.outside]
     return any(
         _PLAIN_LOCK.search(line)
         for (file, number), line in reading.lines.items()

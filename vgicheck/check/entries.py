@@ -24,13 +24,15 @@ _REGISTERED = {"request_percpu_irq": 1, "request_irq": 1, "request_threaded_irq"
 class Entries:
     """The functions of a file by how they are called.
 
-    `uncalled` are those of the roots that nothing calls, as far as can be seen.  `reach` has for each function the functions that it can get to, itself included, and `kinds` the properties that
-    our stubs claim when it calls them.
+    `uncalled` are those of the roots that nothing calls, as far as can be seen, `outside` what runs outside of
+    interrupts.  `reach` has for each function those that it can get to, itself included, and `kinds` the properties
+    that our stubs claim when it calls them.
     """
 
     roots: tuple[str, ...]
     uncalled: frozenset[str]
     handlers: frozenset[str]
+    outside: frozenset[str] = frozenset()
     reach: dict[str, frozenset[str]] = field(default_factory=dict)
     kinds: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -61,7 +63,9 @@ def entries(reading: Reading) -> Entries:
         if call.callee in _REGISTERED
         for function in _refs(call.args[_REGISTERED[str(call.callee)]])
     }
-    found = Entries(tuple(roots), uncalled, frozenset(handlers & set(judged)), reach)
+    without = {name: used - handlers for name, used in uses.items()}
+    outside = frozenset[str]().union(*(_closure(root, without) for root in roots if root not in handlers))
+    found = Entries(tuple(roots), uncalled, frozenset(handlers & set(judged)), outside, reach)
     for name in judged:
         found.kinds[name] = tuple(sorted(_kinds_of_stubs(name, uses, reading)))
     return found

@@ -38,7 +38,7 @@ METHOD = "C evaluated from its callers in the file, loops as one arbitrary itera
 ELSEWHERE = "not judged here"
 """The reason of an obligation of a function that another one kept from being reached."""
 UNREACHED = "nothing that calls it gets there"
-FEASIBLE = 400_000
+FEASIBLE = 2_000_000
 """Solver's steps for a question of the evaluation itself; no answer counts as yes."""
 SEARCH = 5_000_000
 """Solver's steps in looking for a state from which a run breaks a rule."""
