@@ -188,10 +188,12 @@ def nr_irqs(program: Program) -> int:
 
 def invariants(program: Program, context: Context) -> list[Invariant]:
     """List what is assumed before a function runs."""
-    return [*_representation(program, context.function), *_surroundings(context), *_arguments(program, context)]
+    state = [i for i in representation(program) if context.function not in i.exempt]
+    return [*state, *_surroundings(context), *_arguments(program, context)]
 
 
-def _representation(program: Program, function: str) -> list[Invariant]:
+def representation(program: Program) -> list[Invariant]:
+    """List what is assumed of the state, and asked of every function after it; who sets it up first may not assume it."""
     irqs = nr_irqs(program)
 
     def one_of_the_lrs(key: Key, value: Any) -> Any:
@@ -218,19 +220,25 @@ def _representation(program: Program, function: str) -> list[Invariant]:
         ),
         Invariant(f"{DIST}.irq_spi_cpu[]", _below(MAX_CPUS), f"irq_spi_cpu is below {MAX_CPUS}", "vgic_set_target_reg"),
     ]
-    if function != "kvm_vgic_vcpu_init":
-        found += [
-            Invariant(
-                f"{VCPUS}[].vcpu_id",
-                _below(MAX_CPUS),
-                f"vcpu_id is below {MAX_CPUS}, so that it has a bank",
-                "kvm_vgic_vcpu_init, which must refuse any other",
-            ),
-            Invariant(f"{CPU}.nr_lr", one_of_the_lrs, "nr_lr is 1..64", "kvm_vgic_vcpu_init: GICH_VTR.ListRegs + 1"),
-        ]
-    if function != "kvm_vgic_hyp_init":
-        found.append(Invariant("vgic_nr_lr", one_of_the_lrs, "vgic_nr_lr is 1..64", "kvm_vgic_hyp_init"))
-    return found
+    for_a_new_vcpu, for_the_host = frozenset({"kvm_vgic_vcpu_init"}), frozenset({"kvm_vgic_hyp_init"})
+    return [
+        *found,
+        Invariant(
+            f"{VCPUS}[].vcpu_id",
+            _below(MAX_CPUS),
+            f"vcpu_id is below {MAX_CPUS}, so that it has a bank",
+            "kvm_vgic_vcpu_init, which must refuse any other",
+            for_a_new_vcpu,
+        ),
+        Invariant(
+            f"{CPU}.nr_lr",
+            one_of_the_lrs,
+            "nr_lr is 1..64",
+            "kvm_vgic_vcpu_init: GICH_VTR.ListRegs + 1",
+            for_a_new_vcpu,
+        ),
+        Invariant("vgic_nr_lr", one_of_the_lrs, "vgic_nr_lr is 1..64", "kvm_vgic_hyp_init", for_the_host),
+    ]
 
 
 def _surroundings(context: Context) -> list[Invariant]:

@@ -293,7 +293,7 @@ class Evaluator:
             parts = [s.memory.known(name) for s in states]
             memory.regions[name] = maps.join(parts, choose, when)
             if self.widening is not None:
-                self.widening.joined(memory.regions[name], parts)
+                self.widening.joined(memory.regions[name], parts, conditions)
         memory.written = frozenset().union(*(s.memory.written for s in states))
         return State(covered, scalars, memory)
 

@@ -15,7 +15,7 @@ So a wrong guess costs precision and no more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
@@ -70,7 +70,7 @@ class Widening:
     invariants: Mapping[str, Holds]
     _loops: int = 0
     _fresh: int = 0
-    _joined: dict[object, Sequence[Map[Any]]] = field(default_factory=dict)
+    _joined: dict[object, Sequence[tuple[Map[Any], int]]] = field(default_factory=dict)
     _sound: set[object] = field(default_factory=set)
     """The origins of maps all of whose cells satisfy the invariants."""
 
@@ -79,11 +79,11 @@ class Widening:
         self._fresh += 1
         return z3.BitVec(f"{name}!{self._fresh}", bits)
 
-    def joined(self, whole: Map[Any], parts: Sequence[Map[Any]]) -> None:
-        """Remember what a map was joined of, where it has an origin of its own."""
+    def joined(self, whole: Map[Any], parts: Sequence[Map[Any]], conditions: Sequence[int]) -> None:
+        """Remember what a map was joined of and under which conditions, where it has an origin of its own."""
         origin = whole.origin
         if all(p.origin is not origin for p in parts):
-            self._joined[origin] = tuple(parts)
+            self._joined[origin] = tuple(zip(parts, conditions, strict=True))
 
     def loop(self, run: Activation, loop: Loop, waiting: dict[int, list[State]]) -> None:
         """Take the states that wait at a loop's head to where they leave the loop."""
@@ -123,23 +123,27 @@ class Widening:
 
     def keeps(self, e: Evaluator, name: str, state: State) -> bool:
         """Say whether every cell of a region satisfies the invariants in a state."""
-        holds, place = self.invariants.get(name), e.layout.kinds[name]
-        if holds is None or not isinstance(place.type, Int):
-            return True
-        pending: list[Map[Any]] = [state.memory.known(name)]
-        path = e.guards.term(state.path)
-        while pending:
-            region = pending.pop()
+        holds = self.invariants.get(name)
+        return holds is None or not any(e.feasible(broken) for broken in self.broken(e, name, state, holds))
+
+    def broken(self, e: Evaluator, name: str, state: State, holds: Holds) -> Iterator[Any]:
+        """Yield the conditions under which some cell of a region is not as it is to be in a state.
+
+        Of cells that nothing wrote it is taken for granted that they are.
+        """
+        place = e.layout.kinds[name]
+        pending: list[tuple[Map[Any], int]] = [(state.memory.known(name), state.path)]
+        while pending and isinstance(place.type, Int):
+            region, guard = pending.pop()
+            path = e.guards.term(guard)
             for when, key, value in region.written():
                 word = _word(e.domain, value, place)
-                if word is None or e.feasible(and_(path, when, not_(holds(key, word)))):
-                    return False
+                yield path if word is None else and_(path, when, not_(holds(key, word)))
             origin = region.origin
             if origin in self._joined:
-                pending.extend(self._joined[origin])
+                pending.extend((part, e.guards.and_(guard, c)) for part, c in self._joined[origin])
             elif origin is not state.memory.untouched(name).origin and origin not in self._sound:
-                return False
-        return True
+                yield path
 
     def trust(self, region: Map[Any]) -> None:
         """Note that all cells of a map satisfy the invariants."""

@@ -80,7 +80,7 @@ def _read(source: Source, path: str) -> Reading:
 def _judged(reading: Reading, properties: Sequence[str], runner: Runner) -> list[Obligation]:
     """Judge the functions of one file, in the order of the file."""
     known = entries(reading)
-    wanted = partial(_wanted, reading, known, properties)
+    wanted = partial(wanted_of, reading, known, properties)
     unreadable = reading.program.unsupported
     roots = [r for r in known.roots if not known.reach[r] & unreadable.keys()]
     by_function: dict[str, dict[str, list[Obligation]]] = {}
@@ -134,7 +134,7 @@ def _kinds(known: Entries, name: str, is_root: bool) -> list[str]:
     return [*own, *(k for k in known.kinds.get(name, ()) if k not in rules.RULES)]
 
 
-def _wanted(reading: Reading, known: Entries, properties: Sequence[str], root: str) -> list[tuple[str, str]]:
+def wanted_of(reading: Reading, known: Entries, properties: Sequence[str], root: str) -> list[tuple[str, str]]:
     """List what is promised of a root and of what it gets to, in the order of the file."""
     return [
         (kind, name)

@@ -42,7 +42,7 @@ FEASIBLE = 2_000_000
 """Solver's steps for a question of the evaluation itself; no answer counts as yes."""
 SEARCH = 5_000_000
 """Solver's steps in looking for a state from which a run breaks a rule."""
-MOST_RUNS = 300
+MOST_RUNS = 80
 """Runs to make a refutation small."""
 
 Cells = dict[tuple[str, Key], int]
@@ -178,16 +178,17 @@ class _Judge:
 
     def _claim_kept(self, e: Evaluator, end: State) -> None:
         where = self.job.reading.program.functions[self.root].end
-        for name in sorted(end.memory.written & self.invariants.keys()):
-            texts = [i.text for i in self.invariants[name] if i.guarantor]
-            if texts and not self._keeps(e, name, end):
-                e.claim(end, KEPT, FALSE, where, texts[0])
+        for invariant in vgic.representation(self.job.reading.program):
+            if invariant.region in end.memory.written:
+                broken = e.guards.any(e.guards.of(b) for b in self._broken(e, invariant, end))
+                e.claim(end, KEPT, e.guards.not_(broken), where, invariant.text)
 
-    def _keeps(self, e: Evaluator, name: str, end: State) -> bool:
+    def _broken(self, e: Evaluator, invariant: Invariant, end: State) -> Iterator[Any]:
         if e.widening is not None:
-            return e.widening.keeps(e, name, end)
-        cells = end.memory.known(name).written()
-        return all(_all_hold(self.invariants[name], key, _unsigned(value, e, name)) is True for _, key, value in cells)
+            yield from e.widening.broken(e, invariant.region, end, invariant.holds)
+            return
+        for _, key, value in end.memory.known(invariant.region).written():
+            yield invariant.holds(key, _unsigned(value, e, invariant.region)) is not True
 
     # Claims ---------------------------------------------------------------------------------------
 
