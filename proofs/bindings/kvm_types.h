@@ -17,6 +17,20 @@
 #define KVM_PHYS_MASK (KVM_PHYS_SIZE - 1ULL)
 #define KVM_ARM_IRQ_GIC_MAX 127
 
+/* What later structures hold beside what is judged: there so that they are complete, and not to be used */
+struct list_head {
+	struct list_head *next, *prev;
+};
+struct kref {
+	int refcount;
+};
+struct static_key_false {
+	int enabled;
+};
+struct kvm_io_device {
+	const void *ops;
+};
+
 struct kvm;
 struct kvm_vcpu;
 struct kvm_run;

@@ -60,10 +60,11 @@ class Header:
     structures: bool = False
 
 
-def headers(tree: Tree, folder: str) -> tuple[list[Header], dict[str, str]]:
+def headers(tree: Tree, folder: str, beside: Sequence[str] = ()) -> tuple[list[Header], dict[str, str]]:
     """Return what stands before a source in a folder, in order, and the macros that go with it.
 
-    The tree's own headers are taken where they are, in their place or beside the source.
+    The tree's own headers are taken where they are, in their place or beside the source; `beside` are those that the
+    source includes from its own folder.
     """
     gic, vgic = (_first(tree, folder, names) for names in (GIC_HEADERS, VGIC_HEADERS))
     found = [_stub("kvm_types.h")]
@@ -77,7 +78,9 @@ def headers(tree: Tree, folder: str) -> tuple[list[Header], dict[str, str]]:
         brought = ("struct_kvm", "struct_kvm_vcpu", "kvm_get_vcpu", "kvm_get_running_vcpus", "kvm_get_running_vcpu",
                    "kvm_phys_addr_ioremap")  # fmt: skip
         defines |= {f"VGICHECK_HAVE_{name}": "1" for name in brought}
-    return [*found, _stub("gic.h"), _stub("kvm.h")], defines
+    known = {path.rpartition("/")[2] for path in (*GIC_HEADERS, *VGIC_HEADERS)}
+    own = [_first(tree, folder, [f"{folder}/{name}"]) for name in beside if name not in known]
+    return [*found, _stub("gic.h"), _stub("kvm.h"), *(h for h in own if h is not None)], defines
 
 
 def _stub(name: str) -> Header:

@@ -16,14 +16,16 @@ from pathlib import PurePosixPath
 from model.distributor import MAX_CPUS
 from proofs.bindings import vgic
 
+from ..c import clang
 from ..c.stubs import linux
 from ..engine.cache import digest_of
 from ..engine.tasks import Runner, Task
 from ..engine.verdict import Location, Obligation, Verdict
 from . import rules
 from .entries import Entries, entries
+from .items import includes
 from .reading import Part, Reading, read
-from .tree import Source, SourceError
+from .tree import FOLDERS, Source, SourceError
 
 IDS = tuple(rules.RULES)
 """The properties that are judged of every function."""
@@ -51,7 +53,11 @@ class Checked:
 
 
 def check(source: Source, properties: Sequence[str], runner: Runner) -> Checked:
-    """Judge every function of a source. Raises `SourceError` where there is no function at all."""
+    """Judge every function of a source. Raises `SourceError` where there is no function at all.
+
+    Of a VGIC in several files each is read by itself, so nothing is refuted there: callers in the others may keep from a
+    function what breaks it.
+    """
     reports: list[FunctionReport] = []
     found: list[Obligation] = []
     lines: dict[tuple[str, int], str] = {}
@@ -59,7 +65,10 @@ def check(source: Source, properties: Sequence[str], runner: Runner) -> Checked:
         reading = _read(source, path)
         lines.update(reading.lines)
         reports += [FunctionReport(name, Location(loc.file, loc.line)) for name, (loc, _) in reading.places.items()]
-        found += _judged(reading, properties, runner)
+        judged = _judged(reading, properties, runner)
+        if str(PurePosixPath(path).parent) in FOLDERS:
+            judged = [_for_any_arguments(o, "its callers are in other files") for o in judged]
+        found += judged
     if not reports:
         raise SourceError(source.name, f"there is no function in {', '.join(source.paths)}", "give a C source")
     return Checked(source, tuple(reports), tuple(found), lines)
@@ -68,13 +77,15 @@ def check(source: Source, properties: Sequence[str], runner: Runner) -> Checked:
 def _read(source: Source, path: str) -> Reading:
     text = source.tree.read(path)
     assert text is not None
-    before, defines = vgic.headers(source.tree, str(PurePosixPath(path).parent))
+    folder = str(PurePosixPath(path).parent)
+    beside = [i.name for i in includes(text) if not i.angled]
+    before, defines = vgic.headers(source.tree, folder, beside)
     parts = [
         Part("linux.h", linux().text, ours=True),
         *(Part(h.name, h.text, ours=h.ours, judged=h.structures) for h in before),
         Part(path, text, judged=True),
     ]
-    return read(parts, defines)
+    return read(parts, defines, "aarch64-linux-gnu" if "arm64" in PurePosixPath(path).parts else clang.TARGET)
 
 
 def _judged(reading: Reading, properties: Sequence[str], runner: Runner) -> list[Obligation]:
@@ -198,10 +209,10 @@ def _merged(answers: Sequence[Obligation], alone: Sequence[Obligation]) -> Oblig
 
 
 def _for_any_arguments(found: Obligation, why: str) -> Obligation:
-    """Return an obligation of a function of whose arguments nothing is known: what is refuted may be their fault."""
+    """Return an obligation of a function of whose callers nothing is known: what is refuted may be their fault."""
     if found.verdict is not Verdict.REFUTED:
         return found
-    reason = f"{found.reason}: it depends on the arguments, and {why}"
+    reason = f"{found.reason}: it depends on how it is called, and {why}"
     return replace(found, verdict=Verdict.UNKNOWN, reason=reason, run=None)
 
 

@@ -57,10 +57,11 @@ class _Piece:
     """By the first line of a thing: in how many rounds something of it was taken out."""
 
 
-def read(parts: Sequence[Part], defines: Mapping[str, str]) -> Reading:
+def read(parts: Sequence[Part], defines: Mapping[str, str], built_for: str = clang.TARGET) -> Reading:
     """Read a text that is put together from parts, in order.
 
-    Of the last, the source, every function is accounted for; of the others that are judged, those that are compiled.
+    What is built for another target than 32-bit ARM is read as if it were for that, and a function that would not be
+    the same program on both is not read.  Of the last, the source, every function is accounted for; of the others that are judged, those that are compiled.
     """
     pieces, first = [], 1
     defined = _definitions(parts)
@@ -80,6 +81,9 @@ def read(parts: Sequence[Part], defines: Mapping[str, str]) -> Reading:
     }
     unit, text = _settled(pieces, {**defines, **defined}, unread)
     program = lower.lower(unit)
+    if built_for != clang.TARGET:
+        other = clang.parse(text, name="check.c", origin=unit.origin, defines={**defines, **defined}, target=built_for)
+        _compare(program, lower.lower(other), built_for, unread)
     for name, cause in unread.items():
         program.functions.pop(name, None)
         program.unsupported[name] = cause
@@ -100,6 +104,13 @@ def read(parts: Sequence[Part], defines: Mapping[str, str]) -> Reading:
     }
     others = frozenset(p.name for p in parts if not p.judged)
     return Reading(program, places, unread, shown, text, others)
+
+
+def _compare(program: Program, other: Program, target: str, unread: dict[str, Unsupported]) -> None:
+    """Take out the functions that are not the same for another target."""
+    for name, function in program.functions.items():
+        if other.functions.get(name) != function:
+            unread[name] = Unsupported(f"it is not the same program for {target} and for 32-bit ARM", function.loc)
 
 
 def _definitions(parts: Sequence[Part]) -> dict[str, str]:
@@ -134,15 +145,16 @@ def _settled(
         unit = clang.parse(text, name="check.c", origin=origin, defines=defines)
         if not unit.errors:
             return unit, text
-        found, seen = 0, set[tuple[int, int]]()
+        blamed: dict[tuple[int, int], tuple[_Piece, Item, int, Unsupported]] = {}
         for message, line in unit.errors:
             piece, number = place(line)
             item = owner(piece.items, number)
-            if item is None or _directive_line(piece.lines, number - 1) or (piece.first, item.first) in seen:
-                continue
-            seen.add((piece.first, item.first))
-            cause = Unsupported(message.rstrip(".").replace("\n", " "), origin(line))
-            found += _taken_out(piece, item, number, cause, unread)
+            if item is not None and not _directive_line(piece.lines, number - 1):
+                cause = Unsupported(message.rstrip(".").replace("\n", " "), origin(line))
+                blamed.setdefault((piece.first, item.first), (piece, item, number, cause))
+        # What declares something goes first: functions may only be refused for want of it.
+        declared = [b for b in blamed.values() if b[1].kind != "function"]
+        found = sum([_taken_out(*b, unread) for b in declared or blamed.values()])
         if not found or turn == MOST_ROUNDS - 1:
             message, line = unit.errors[0]
             cause = Unsupported(f"the file cannot be told apart: {message.rstrip('.')}", origin(line))

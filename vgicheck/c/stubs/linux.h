@@ -155,6 +155,7 @@ static inline int vgicheck_warned(int condition)
 
 #define WARN(c, ...) (vgicheck_message(__VA_ARGS__), vgicheck_warned(!!(c)))
 #define WARN_ONCE(c, ...) WARN(c, __VA_ARGS__)
+#define WARN_RATELIMIT(c, ...) WARN(c, __VA_ARGS__)
 #define WARN_ON(c) vgicheck_warned(!!(c))
 #define WARN_ON_ONCE(c) vgicheck_warned(!!(c))
 #define printk(...) vgicheck_message(__VA_ARGS__)
@@ -506,6 +507,18 @@ static inline void mutex_unlock(struct mutex *lock)
 	lock->held = 0;
 }
 #endif
+
+typedef spinlock_t raw_spinlock_t;
+#define DEFINE_RAW_SPINLOCK(x) raw_spinlock_t x
+#define raw_spin_lock_init(l) spin_lock_init(l)
+#define raw_spin_lock(l) spin_lock(l)
+#define raw_spin_unlock(l) spin_unlock(l)
+#define raw_spin_lock_irq(l) spin_lock_irq(l)
+#define raw_spin_unlock_irq(l) spin_unlock_irq(l)
+#define raw_spin_lock_irqsave(l, f) spin_lock_irqsave(l, f)
+#define raw_spin_unlock_irqrestore(l, f) spin_unlock_irqrestore(l, f)
+#define lockdep_assert_held(l) do { } while (0)
+#define DEBUG_SPINLOCK_BUG_ON(p) do { } while (0)
 
 typedef struct {
 	int counter;
