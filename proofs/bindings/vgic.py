@@ -1,4 +1,4 @@
-"""The VGIC in one file, from 2012 to v4.6, as the rules of C see it: what stands around it, and what is taken for granted.
+"""The VGIC in one file, from 2012 to v4.6, as the rules of C see it: what is around it, and what is taken for granted.
 
 Nothing here depends on how a generation lays its structures out: a region that a source does not have is assumed
 nothing of.  The state is a VM of up to `KVM_MAX_VCPUS` vCPUs of which any may be the one at hand.
@@ -196,7 +196,7 @@ def invariants(program: Program, context: Context) -> list[Invariant]:
 
 
 def representation(program: Program) -> list[Invariant]:
-    """List what is assumed of the state, and asked of every function after it; who sets it up first may not assume it."""
+    """List what is assumed of the state, and asked of every function after it; who sets it up may not assume it."""
     irqs = nr_irqs(program)
 
     def one_of_the_lrs(key: Key, value: Any) -> Any:

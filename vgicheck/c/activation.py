@@ -324,6 +324,7 @@ class Activation:
         return state
 
     def loc_of(self, block: int) -> Loc:
+        """Return the line on which a block starts."""
         body = self.function.blocks[block]
         if body.instructions:
             return body.instructions[0].loc

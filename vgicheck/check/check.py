@@ -55,14 +55,14 @@ class Checked:
 def check(source: Source, properties: Sequence[str], runner: Runner) -> Checked:
     """Judge every function of a source. Raises `SourceError` where there is no function at all.
 
-    Of a VGIC in several files each is read by itself, so nothing is refuted there: callers in the others may keep from a
-    function what breaks it.
+    Of a VGIC in several files each is read by itself, so nothing is refuted there: callers in the others may keep from
+    a function what breaks it.
     """
     reports: list[FunctionReport] = []
     found: list[Obligation] = []
     lines: dict[tuple[str, int], str] = {}
     for path in source.paths:
-        reading = _read(source, path)
+        reading = reading_of(source, path)
         lines.update(reading.lines)
         reports += [FunctionReport(name, Location(loc.file, loc.line)) for name, (loc, _) in reading.places.items()]
         judged = _judged(reading, properties, runner)
@@ -74,7 +74,8 @@ def check(source: Source, properties: Sequence[str], runner: Runner) -> Checked:
     return Checked(source, tuple(reports), tuple(found), lines)
 
 
-def _read(source: Source, path: str) -> Reading:
+def reading_of(source: Source, path: str) -> Reading:
+    """Read one file of a source, with the headers and stubs that go before it."""
     text = source.tree.read(path)
     assert text is not None
     folder = str(PurePosixPath(path).parent)

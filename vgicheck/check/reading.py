@@ -61,7 +61,8 @@ def read(parts: Sequence[Part], defines: Mapping[str, str], built_for: str = cla
     """Read a text that is put together from parts, in order.
 
     What is built for another target than 32-bit ARM is read as if it were for that, and a function that would not be
-    the same program on both is not read.  Of the last, the source, every function is accounted for; of the others that are judged, those that are compiled.
+    the same program on both is not read.  Of the last part, the source, every function is accounted for; of the
+    others that are judged, those that are compiled.
     """
     pieces, first = [], 1
     defined = _definitions(parts)
