@@ -117,6 +117,8 @@ class _Judge:
     _sure: frozenset[int] = frozenset()
     """The guards of what was proved not to happen."""
     _proof: dict[Query, None] = field(default_factory=dict)
+    _spent: float = 0.0
+    """Seconds of that proof, until an obligation is told that rests on it."""
 
     @property
     def root(self) -> str:
@@ -219,6 +221,7 @@ class _Judge:
         queries: dict[Query, None] = {}
         if any(bad != FALSE and bad in self._sure for bad in lines.values()):
             queries.update(self._proof)
+            found.seconds, self._spent = self._spent, 0.0
         doubts = [(key, bad) for key, bad in sorted(lines.items()) if bad != FALSE and bad not in self._sure]
         if doubts:
             self._doubted(found, doubts, queries)
@@ -242,7 +245,7 @@ class _Judge:
         goal = g.term(g.any(sorted(easy)))
         asked = self._inquiry.impossible("all", goal, self._relevant(goal))
         if asked.result == "unsat":
-            self._sure, self._proof = frozenset(easy), {asked.query: None}
+            self._sure, self._proof, self._spent = frozenset(easy), {asked.query: None}, asked.seconds
 
     def _witness(self, function: str, queries: dict[Query, None], found: Obligation) -> None:
         """Look whether anything gets to the function: if nothing does, nothing was shown of it."""
