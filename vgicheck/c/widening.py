@@ -25,7 +25,7 @@ import z3
 
 from ..engine.guards import TRUE
 from ..engine.maps import Key, Map
-from ..engine.values import and_, not_
+from ..engine.values import and_, not_, same
 from .domain import UNINITIALISED, Address, Choice, Domain, FunctionPointer, Null, Opaque, Uninitialised
 from .flow import Loop, live_at
 from .ir import (
@@ -129,7 +129,7 @@ class Widening:
     def broken(self, e: Evaluator, name: str, state: State, holds: Holds) -> Iterator[Any]:
         """Yield the conditions under which some cell of a region is not as it is to be in a state.
 
-        Of cells that nothing wrote it is taken for granted that they are.
+        Of cells that nothing wrote, and of what is left in one that was, it is taken for granted.
         """
         place = e.layout.kinds[name]
         pending: list[tuple[Map[Any], int]] = [(state.memory.known(name), state.path)]
@@ -138,7 +138,11 @@ class Widening:
             path = e.guards.term(guard)
             for when, key, value in region.written():
                 word = _word(e.domain, value, place)
-                yield path if word is None else and_(path, when, not_(holds(key, word)))
+                if word is None:
+                    yield path
+                    continue
+                before = _word(e.domain, state.memory.untouched(name)[key], place)
+                yield and_(path, when, not_(holds(key, word)), not_(same(word, before)))
             origin = region.origin
             if origin in self._joined:
                 pending.extend((part, e.guards.and_(guard, c)) for part, c in self._joined[origin])
