@@ -1,4 +1,4 @@
-"""`python -m bench [--mutation] [--mutants N] [mutation|explorer|curves|speed]`: measure, and print a plain table."""
+"""`python -m bench [--mutation] [--mutants N] [mutation|explorer|curves|speed|check]`: measure, and print tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Iterable
 
-from . import curves, explorer, measure, speed
+from . import check, curves, explorer, measure, speed
 
 
 def table(title: str, rows: Iterable[measure.Row]) -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--mutants", type=int, default=60, help="how many mutants of each module or function")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at once, for the campaigns")
     parser.add_argument(
-        "only", nargs="?", choices=["mutation", "explorer", "curves", "speed"], help="measure this alone"
+        "only", nargs="?", choices=["mutation", "explorer", "curves", "speed", "check"], help="measure this alone"
     )
     options = parser.parse_args()
     table("machine", measure.machine())
@@ -33,6 +33,8 @@ def main() -> None:
         table("mutation", measure.mutation(options.jobs, options.mutants))
     if options.only in (None, "speed"):
         table("whole commands, cold and warm", speed.commands(measure.subject()))
+    if options.only in (None, "check"):
+        table("a whole vgic.c, by function", check.by_function())
     if options.only in (None, "curves"):
         table("the machine's induction, by size", curves.curves())
     if options.only in (None, "explorer"):

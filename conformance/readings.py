@@ -19,6 +19,7 @@ from vgicheck.c.ir import Int, Loc, Program, StructRef
 from vgicheck.c.lower import lower
 from vgicheck.c.memory import Arbitrary, Given, Layout, Memory
 from vgicheck.c.summary import Evaluator, Summary
+from vgicheck.c.widening import Widening
 from vgicheck.engine.maps import Key
 from vgicheck.engine.solve import Feasibility
 
@@ -195,6 +196,67 @@ class Symbolic:
             assert len(left) < len(waiting)
             waiting = left
         return found
+
+
+@dataclass(slots=True)
+class Widened:
+    """An entry evaluated with its loops widened: what it may do with given numbers, not what it does."""
+
+    lowered: Program
+    entry: str
+    summary: Summary = field(init=False)
+    inputs: Arbitrary = field(init=False)
+    facts: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        feasible = Feasibility(50_000, models=8)
+
+        def relate(fact: Any) -> None:
+            self.facts.append(fact)
+            feasible.assume(fact)
+
+        self.inputs = Arbitrary(lambda region, key, value: None, relate, small=0)
+        evaluator = Evaluator(
+            self.lowered, self.inputs, INTRINSICS, feasible, widening=Widening({}), follows_unset=True
+        )
+        self.summary = evaluator.summarise(self.entry)
+
+    def may(self, vector: Vector, observe: Sequence[str], outcome: Outcome) -> bool:
+        """Say whether an outcome is among those that the formulas allow on numbers."""
+        solver = z3.Solver()
+        solver.set("timeout", 20_000)
+        given = cells(self.lowered, vector)
+        observed = [_observed(self.summary.after, o) for o in observe]
+        solver.add(*self.facts, *self._fixed(given))
+        g = self.summary.domain.guards
+        if outcome.faults:
+            bad = [c for c in self.summary.claims if (c.kind, c.loc.line) in outcome.faults]
+            solver.add(z3.Or(*(_bool(g.term(g.and_(c.path, g.not_(c.holds)))) for c in bad)))
+        else:
+            solver.add(_bool(g.term(self.summary.returns)))
+            solver.add(*(_bool(o == v) for o, v in zip(observed, outcome.values, strict=True)))
+        return bool(solver.check() == z3.sat)
+
+    def _fixed(self, given: Mapping[tuple[str, Key], int]) -> list[Any]:
+        """Say that each cell of the inputs holds what a vector gives it; those that loops made unknown are left."""
+        found = []
+        for region, known in self.inputs.cells.items():
+            if "@" in region:
+                continue
+            numbers = {key: value for (r, key), value in given.items() if r == region}
+            for key, cell in known.values():
+                is_bool = z3.is_bool(cell)
+                value: Any = z3.BoolVal(False) if is_bool else z3.BitVecVal(0, cell.size())
+                for at, number in numbers.items():
+                    here = z3.And(*(_bool(k == a) for k, a in zip(key, at, strict=True)), True)
+                    one = z3.BoolVal(bool(number)) if is_bool else z3.BitVecVal(number, cell.size())
+                    value = z3.If(here, one, value)
+                found.append(cell == value)
+        return found
+
+
+def _bool(value: Any) -> Any:
+    return z3.BoolVal(value) if isinstance(value, bool) else value
 
 
 def compiled(

@@ -196,6 +196,51 @@ def review(patch: str, native: bool, options: Options) -> None:
     sys.exit(exit_code(found.obligations))
 
 
+@main.command()
+@click.argument("source", metavar="SOURCE")
+@click.argument("properties", nargs=-1, metavar="[PROPERTY ...]")
+@common
+def check(source: str, properties: Sequence[str], options: Options) -> None:
+    """Judge a C implementation: a file, a directory with vgic.c, a kernel tree, or a revision of one, TREE@REV."""
+    from .check import check as checks
+    from .check.tree import SourceError, find
+
+    for name in properties:
+        if name not in checks.IDS:
+            known = name in SENTENCES
+            why = "it is not judged of whole files" if known else "no property has this id"
+            raise Wrong(f"{name}: {why}; there are {', '.join(checks.IDS)}")
+    try:
+        with options.runner() as runner:
+            found = checks.check(find(source), properties, runner)
+    except SourceError as error:
+        raise Wrong(str(error)) from None
+    if not found.obligations:
+        raise Wrong(f"{source}: nothing to judge of {', '.join(properties)}; leave the properties out")
+    _keep(options.keep, found.obligations)
+    if options.json_file != "-":
+        _print_check(found)
+    if options.json_file:
+        functions = [{"name": f.name, "location": machine.location(f.location)} for f in found.functions]
+        described = {"name": source, "files": list(found.source.paths)}
+        _write_json(options.json_file, "check", described, found.obligations, functions=functions)
+    sys.exit(exit_code(found.obligations))
+
+
+def _print_check(found: Any) -> None:
+    click.echo(f"{found.source.name}: {', '.join(found.source.paths)}")
+    click.echo()
+    places = {f.name: str(f.location) for f in found.functions}
+    for line in text.table(found.obligations, places):
+        click.echo(line)
+    for line in text.runs(found.obligations, SENTENCES, found.lines):
+        click.echo(line)
+    for line in text.assumed_by_all(found.obligations):
+        click.echo(line)
+    click.echo()
+    click.echo(text.summary(found.obligations))
+
+
 def _print_review(found: Any) -> None:
     patch = found.patch
     click.echo(f"{patch.subject or '(no subject)'}")

@@ -192,7 +192,7 @@ def _truth(region: str) -> Invariant:
     return Invariant(region, _below(2), f"{region.rsplit('.', 1)[1]} is 0 or 1", "")
 
 
-def _answers() -> list[Invariant]:
+def answers() -> list[Invariant]:
     """Services answer 0 or a negative errno, and books hold no absurd numbers; nobody needs telling."""
     failures = ("request_failure", "resource_failure[]", "hyp_failure", "notifier_failure", "guest_failure")
     books = ("node_refs", "irq_requests", "iomaps", "hyp_maps", "notifiers", "guest_maps")
@@ -264,7 +264,7 @@ def _handler_invariants(nr_irqs: int) -> list[Invariant]:
         Invariant(f"{CPU}.vgic_hcr", lambda key, word: legal_hcr(word), "reserved bits of the shadow HCR are zero",
                   "kvm_vgic_vcpu_init, the world switch"),
         Invariant(GICH, register, "reserved bits of GICH_HCR and GICH_LRn read as zero", "hardware"),
-        *_answers(),
+        *answers(),
         *_locks(held=True),
     ]  # fmt: skip
 
@@ -276,13 +276,13 @@ def _vcpu_invariants() -> list[Invariant]:
         Invariant(f"{CPU}.vgic_hcr", lambda key, word: word == 0, zero, "kmem_cache_zalloc"),
         Invariant(f"{CPU}.vgic_lr[]", lambda key, word: word == 0, zero, "kmem_cache_zalloc"),
         Invariant(f"{CPU}.nr_lr", lambda key, word: word == 0, zero, "kmem_cache_zalloc"),
-        *_answers(),
+        *answers(),
         *_locks(held=False),
     ]
 
 
 def _process_invariants() -> list[Invariant]:
-    return [*_answers(), *_locks(held=False)]
+    return [*answers(), *_locks(held=False)]
 
 
 # How cells are called ------------------------------------------------------------------------------
@@ -405,7 +405,7 @@ def bound(nr_irqs: int) -> dict[str, Bound]:
         "vgicheck_run_vgic_init_maintenance_interrupt",
         hyp_init_state,
         None,
-        [*_answers(), *_locks(held=False)],
+        [*answers(), *_locks(held=False)],
         nothing,
         Names(),
     )

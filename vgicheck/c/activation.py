@@ -134,8 +134,19 @@ class Activation:
 
     # Loops --------------------------------------------------------------------------------------
 
+    def once_round(self, loop: Loop, state: State) -> tuple[list[State], dict[int, list[State]]]:
+        """Run one iteration from a loop's head: return the states that go round, and those that leave, by block."""
+        leaving: dict[int, list[State]] = {}
+        self._block(loop.head, state, leaving)
+        back = leaving.pop(loop.head, [])
+        self._region([b for b in loop.blocks if b != loop.head], leaving, loop.head)
+        return back + leaving.pop(loop.head, []), leaving
+
     def _loop(self, loop: Loop, waiting: dict[int, list[State]]) -> None:
         """Run a loop to its end: one iteration for each value of its control variables, joined states each."""
+        if self.evaluator.widening is not None:
+            self.evaluator.widening.loop(self, loop, waiting)
+            return
         control, descending, taken = self.evaluator.plan(self.function, loop)
         scope = _Scope(loop, control, taken)
         for entering in waiting.pop(loop.head):
@@ -170,10 +181,10 @@ class Activation:
 
     def _bounded(self, loop: Loop, rounds: int, blind: int) -> None:
         if rounds > MOST_ITERATIONS:
-            raise Unsupported(f"a loop of more than {MOST_ITERATIONS} iterations", self._loc_of(loop.head))
+            raise Unsupported(f"a loop of more than {MOST_ITERATIONS} iterations", self.loc_of(loop.head))
         if blind > MOST_BLIND_ITERATIONS:
             what = f"a loop that {MOST_BLIND_ITERATIONS} iterations with no known control variable do not bound"
-            raise Unsupported(what, self._loc_of(loop.head))
+            raise Unsupported(what, self.loc_of(loop.head))
 
     def _waits(self, block: int, state: State) -> bool:
         """Let a state in a loop that asks about a bit search wait until the bits before have been looked at."""
@@ -314,7 +325,8 @@ class Activation:
             state.locals[name] = with_ending(value, count + 1, 1 << count)
         return state
 
-    def _loc_of(self, block: int) -> Loc:
+    def loc_of(self, block: int) -> Loc:
+        """Return the line on which a block starts."""
         body = self.function.blocks[block]
         if body.instructions:
             return body.instructions[0].loc

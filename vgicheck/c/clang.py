@@ -27,6 +27,9 @@ MAX_DEPTH: Final = 150
 MAX_TEXT: Final = 8_000_000
 """Characters of a text."""
 
+TARGET: Final = "arm-linux-gnueabi"
+"""32-bit ARM Linux."""
+
 _PROMOTED: Final = (
     "implicit-function-declaration",
     "implicit-int",
@@ -36,7 +39,6 @@ _PROMOTED: Final = (
     "unsequenced",
 )
 _ARGUMENTS: Final = (
-    "--target=arm-linux-gnueabi",
     "-std=gnu89",
     "-ffreestanding",
     "-nostdinc",
@@ -306,8 +308,11 @@ def parse(
     origin: Callable[[int], Loc],
     include_dirs: Sequence[str] = (),
     defines: Mapping[str, str] | None = None,
+    target: str = TARGET,
 ) -> Unit:
     """Parses a text as C of the GNU 1989 dialect for 32-bit ARM Linux, without any header but those of `include_dirs`.
+
+    With another `target` it is only good for telling what depends on that: all else here is for 32-bit ARM.
 
     `origin` says where the reader knows a line of the text from.  What does not compile is in the result's `errors`.
     An `#include` that names a path outside `include_dirs` is not followed and is an error.  Raises Unsupported when
@@ -317,7 +322,7 @@ def parse(
         raise Unsupported(f"a text of more than {MAX_TEXT} characters", origin(1))
     text, refused = _without_includes(text, bool(include_dirs))
     path = _DIRECTORY + name
-    arguments = [*_ARGUMENTS, *(f"-I{directory}" for directory in include_dirs)]
+    arguments = [f"--target={target}", *_ARGUMENTS, *(f"-I{directory}" for directory in include_dirs)]
     arguments += [f"-D{macro}={value}" for macro, value in (defines or {}).items()]
     try:
         library = libclang.load()

@@ -31,8 +31,11 @@ class Address:
 
 
 def _short(index: Any) -> str:
-    """Write an index; a compound term, which can take longer to write than to build, is left out."""
-    return str(index) if isinstance(index, int) or index.num_args() == 0 else "..."
+    """Write an index; a term that has no name in the source is left out, as it can take long to write."""
+    if isinstance(index, int):
+        return str(index)
+    name = str(index) if index.num_args() == 0 else "!"
+    return "..." if "!" in name or "#" in name else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,13 @@ class Uninitialised:
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """A pointer of which nothing is known but where it came from. It can be passed on, not followed."""
+    """A pointer of which nothing is known but where it came from. It can be passed on, not followed.
+
+    `lost`: more could be known, but a loop was not followed that far.
+    """
 
     label: str
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

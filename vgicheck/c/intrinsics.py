@@ -124,6 +124,8 @@ def _find_bit(has_start: bool, wanted: bool) -> Intrinsic:
         unsigned = Int(WORD, False)
         holds = e.domain.compare("<=", size, bits, unsigned)
         e.claim(state, "in-bounds", holds, call.loc, f"a search of at most the {bits} bits of {place.region}")
+        if e.widening is not None:
+            return _somewhere(e, state, place, start, size, wanted, call.loc)
         region = state.memory.region(place)
         if _scalar(place):
             raise Unsupported("a bit search in a single word", call.loc)
@@ -142,6 +144,22 @@ def _find_bit(has_start: bool, wanted: bool) -> Intrinsic:
         return e.domain.choice([(g, e.resolved(searched(at))) for g, at in options])
 
     return run
+
+
+def _somewhere(e: Evaluator, state: State, place: Place, start: Any, size: Any, wanted: bool, loc: Loc) -> Any:
+    """Return an arbitrary bit from `start` on that is as wanted, or `size`; the path goes on only where it is that."""
+    unsigned, g = Int(WORD, False), e.guards
+    assert e.widening is not None
+    found = e.widening.fresh("bit", WORD)
+    inside = g.and_(
+        e.domain.compare("<", found, size, unsigned),
+        g.not_(e.domain.compare("<", found, e.domain.word(start, WORD), unsigned)),
+    )
+    first = place.key[-1] * WORD
+    bit = _read_bit(e, state, place, found + first if first else found, loc)
+    hit = g.and_(inside, bit if wanted else g.not_(bit))
+    state.path = g.and_(state.path, g.or_(hit, e.domain.compare("==", found, size, unsigned)))
+    return found
 
 
 def _first_set(base: int, at_zero: int | None, highest: bool = False) -> Intrinsic:

@@ -35,6 +35,10 @@ class Unsupported(Exception):
         self.loc = loc
 
 
+class Limit(Unsupported):
+    """What was understood, and led to a limit of the analysis: no answer, and another reading might give one."""
+
+
 # Types -----------------------------------------------------------------------------------------
 
 

@@ -12,19 +12,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
+from math import prod
 from typing import Any, Protocol
 
 import z3
 
-from ..engine.guards import FALSE
+from ..engine.guards import FALSE, TRUE
 from ..engine.maps import Key, Map, label_of
 from ..engine.values import bit, concat, is_symbolic, same
-from .domain import UNINITIALISED, Address, Domain, Opaque, wrap
-from .ir import Array, CType, Int, Pointer, Program, StructRef, Unsupported
+from .domain import NULL, UNINITIALISED, Address, Domain, FunctionPointer, Opaque, wrap
+from .ir import (
+    AddressOf,
+    Array,
+    Const,
+    Convert,
+    CType,
+    Element,
+    Expr,
+    FunctionRef,
+    Global,
+    Int,
+    LValue,
+    Member,
+    Pointer,
+    Program,
+    StringLiteral,
+    StructRef,
+    Unsupported,
+)
 
 INDEX = Int(32, True)
 EXPIRED = "!expired"
 """What is added to a local's name for the region that says whether its lifetime has ended."""
+MOST_CONSTANTS = 1_024
+"""Scalars of a constant table that may be read at an index that is not known."""
 
 
 class Inputs(Protocol):
@@ -35,6 +57,10 @@ class Inputs(Protocol):
 
     def bit(self, region: str, key: Key) -> Any:
         """Return the bit at a key of a region that is a bitmap; the last coordinate is the bit's position."""
+
+    @property
+    def pointers(self) -> Pointers:
+        """What pointers the memory holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +75,7 @@ class Place:
     type: CType
     bounds: tuple[int, ...]
     bitmap: int = 0
+    object: str = ""
 
 
 def is_local(name: str) -> bool:
@@ -58,9 +85,13 @@ def is_local(name: str) -> bool:
 
 @dataclass(slots=True)
 class Layout:
-    """The types of the objects of a program; `kinds` has one place of each region that was touched."""
+    """The types of the objects of a program; `kinds` has one place of each region that was touched.
+
+    With `by_words` bitmaps are arrays of words like others.
+    """
 
     program: Program
+    by_words: bool = False
     objects: dict[str, CType] = field(default_factory=dict)
     kinds: dict[str, Place] = field(default_factory=dict)
     _members: dict[tuple[str, str], tuple[CType, str, int, bool]] = field(default_factory=dict)
@@ -91,7 +122,7 @@ class Layout:
             if self._viewed.setdefault(tag, name) != name:
                 raise Unsupported(f"union {tag} seen through {self._viewed[tag]} and through {name}")
             return member.type, f".{name}!", self.size(member.type), False
-        views = any(isinstance(f.type, Array) and f.type.length == 0 for f in struct.fields)
+        views = not self.by_words and any(isinstance(f.type, Array) and f.type.length == 0 for f in struct.fields)
         return member.type, "", struct.size, views
 
     def _scalar_shape(self, kind: CType) -> tuple[int, ...] | None:
@@ -143,7 +174,7 @@ class Layout:
             bounds.append(length)
         views = views and not is_local(address.object)
         bits = bounds[-1] * kind.bits if views and isinstance(kind, Int) and bounds else 0
-        return Place(region, tuple(key), kind, tuple(bounds), bits)
+        return Place(region, tuple(key), kind, tuple(bounds), bits, address.object)
 
     def offset(self, address: Address, domain: Domain) -> Any:
         """Return the bytes from the start of its object to an address, as a 32-bit integer."""
@@ -210,17 +241,68 @@ class Memory:
         """Return the map behind a region that this memory or another fork of the same has touched."""
         return self.regions[region] if region in self.regions else self._untouched[region]
 
+    def untouched(self, region: str) -> Map[Any]:
+        """Return the map behind a region as it was before anything was written."""
+        return self._untouched[region]
+
     def _base(self, place: Place) -> Callable[[Key], Any]:
         inputs, region, kind = self.inputs, place.region, place.type
         if is_local(region):
             return lambda key: UNINITIALISED
+        if place.object in self.layout.program.readonly and place.object in self.layout.program.constants:
+            return self._constants(place)
         if place.bitmap:
             return lambda key: inputs.bit(region, key)
         if isinstance(kind, Pointer):
-            return lambda key: Opaque(_label(region, key))
+            return lambda key: inputs.pointers(inputs, self.domain, place, key)
         if not isinstance(kind, Int):
             raise Unsupported(f"{region} is read as a scalar")
         return lambda key: _signed(inputs.word(region, key, kind.bits), kind)
+
+    def _constants(self, place: Place) -> Callable[[Key], Any]:
+        """Return what reads a region of a table that is never written: what its initialiser says, 0 elsewhere."""
+        initial = self.layout.program.constants[place.object].values
+        known: dict[Key, Any] = {}
+        for path, expr in initial.items():
+            at = self.layout.place(Address(place.object, path))
+            if at.region == place.region:
+                known[at.key] = _constant(expr)
+        zero: Any = NULL if isinstance(place.type, Pointer) else 0
+
+        def read(key: Key) -> Any:
+            if not any(is_symbolic(k) for k in key):
+                return known.get(key, zero)
+            if prod(place.bounds) > MOST_CONSTANTS:
+                raise Unsupported(
+                    f"an unknown index into {place.object}, a table of more than {MOST_CONSTANTS} scalars"
+                )
+            g = self.domain.guards
+            options, rest = [], TRUE
+            for at in product(*(range(n) for n in place.bounds)):
+                hit = g.of(same(tuple(_term(k) for k in key), tuple(_term(k) for k in at)))
+                options.append((g.and_(rest, hit), known.get(at, zero)))
+                rest = g.and_(rest, g.not_(hit))
+            return self.domain.choice([*options, (rest, zero)])
+
+        return read
+
+    def havoc(self, name: str, tag: str, initialised: bool = True) -> None:
+        """Let anything be in a region from here on, known to the inputs as `name@tag`."""
+        place, inputs, region = self.layout.kinds[name], self.inputs, f"{name}@{tag}"
+        kind, g = place.type, self.domain.guards
+
+        def read(key: Key) -> Any:
+            if place.bitmap:
+                return inputs.bit(region, key)
+            if not isinstance(kind, Int):
+                return Opaque(f"{_label(name, key)}, which a loop changes", lost=True)
+            value = _signed(inputs.word(region, key, kind.bits), kind)
+            if initialised:
+                return value
+            given = g.of(inputs.bit(f"{region}?", key))
+            return self.domain.choice(((given, value), (g.not_(given), UNINITIALISED)))
+
+        self._put(name, Map(read, ite=self.domain.choose))
 
     def load(self, address: Address) -> Any:
         """Read the scalar at an address."""
@@ -290,7 +372,11 @@ class Memory:
         self.forget(name)
         mark = name + EXPIRED
         alive = self._untouched.setdefault(mark, Map(lambda key: False, ite=self.domain.choose))
-        self.regions[mark] = alive.set((), True, True)
+        self._put(mark, alive.set((), True, True))
+
+    def doubt(self, mark: str, tag: str) -> None:
+        """Let it be unknown from here on whether the lifetime of a local has ended; `mark` says that of it."""
+        self.regions[mark] = self._untouched[mark].set((), z3.Bool(f"{mark}@{tag}"), True)
 
     def expired(self, name: str) -> int:
         """Return the guard under which the lifetime of a local has ended."""
@@ -301,6 +387,18 @@ class Memory:
         self.regions[name] = region
         if name not in self.written:
             self.written = self.written | {name}
+
+
+SMALL = 64
+"""Keys of at most so many values are told apart one by one."""
+
+Pointers = Callable[["Inputs", Domain, Place, Key], Any]
+"""The pointer that a place holds at a key before the function runs, for inputs and over a domain."""
+
+
+def unknown_pointer(inputs: Inputs, domain: Domain, place: Place, key: Key) -> Any:
+    """Say nothing of a pointer but where it stands."""
+    return Opaque(_label(place.region, key))
 
 
 @dataclass(slots=True)
@@ -318,6 +416,8 @@ class Arbitrary:
 
     constrain: Callable[[str, Key, Any], None]
     relate: Callable[[Any], None]
+    pointers: Pointers = unknown_pointer
+    small: int = SMALL
     cells: dict[str, dict[tuple[Any, ...], tuple[Key, Any]]] = field(default_factory=dict)
     _symbolic: dict[str, list[tuple[Key, Any]]] = field(default_factory=dict)
 
@@ -337,7 +437,7 @@ class Arbitrary:
             return known[label][1]
         if len(symbolic) == 1:
             span = _span(key[symbolic[0]])
-            if span is not None and span[1] - span[0] < SMALL:
+            if span is not None and span[1] - span[0] < self.small:
                 return self._among(region, key, symbolic[0], span, sort)
         if symbolic:
             name = f"{region}#{len(known)}"
@@ -363,10 +463,6 @@ class Arbitrary:
         return result
 
 
-SMALL = 64
-"""Keys of at most so many values are told apart one by one."""
-
-
 def _term(key: Any) -> Any:
     return key if is_symbolic(key) else z3.BitVecVal(key, 32)
 
@@ -387,14 +483,19 @@ def _span(term: Any) -> tuple[int, int] | None:
 
 @dataclass(slots=True)
 class Given:
-    """Inputs that are plain numbers: those listed, and 0 elsewhere. `touched` collects the cells that were read."""
+    """Inputs that are plain numbers: those listed, and elsewhere what `fill` has for the region, else 0.
+
+    `touched` collects the cells that were read.
+    """
 
     cells: Mapping[tuple[str, Key], int]
+    pointers: Pointers = unknown_pointer
+    fill: Mapping[str, int] = field(default_factory=dict)
     touched: dict[tuple[str, Key], int] = field(default_factory=dict)
 
     def word(self, region: str, key: Key, bits: int) -> int:
         """Return the number at a key."""
-        value = self.cells.get((region, key), 0) & ((1 << bits) - 1)
+        value = self.cells.get((region, key), self.fill.get(region, 0)) & ((1 << bits) - 1)
         self.touched.setdefault((region, key), value)
         return value
 
@@ -411,3 +512,32 @@ def _label(region: str, key: Key) -> str:
     for k in key:
         region = region.replace("[]", f"[{k.sexpr() if is_symbolic(k) else k}]", 1)  # type: ignore[attr-defined]
     return region
+
+
+def _constant(expr: Expr) -> Any:
+    """Return the value of a constant initialiser."""
+    match expr:
+        case Const(value, kind):
+            return NULL if isinstance(kind, Pointer) and value == 0 else value
+        case FunctionRef(name):
+            return FunctionPointer(name)
+        case StringLiteral(text):
+            return Opaque(f'"{text}"')
+        case AddressOf(lvalue, _, _):
+            return Address(*_static(lvalue))
+        case Convert(operand, Pointer(), _) if isinstance(operand.type, Pointer):
+            return _constant(operand)
+    raise Unsupported("a constant that is computed from an address")
+
+
+def _static(lvalue: LValue) -> tuple[str, tuple[Any, ...]]:
+    match lvalue:
+        case Global(name):
+            return name, ()
+        case Member(base, _, name):
+            root, path = _static(base)
+            return root, (*path, name)
+        case Element(base, Const(index), _):
+            root, path = _static(base)
+            return root, (*path, index)
+    raise Unsupported("a constant that is no address of an object at file scope")

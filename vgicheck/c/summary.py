@@ -58,6 +58,7 @@ from .ir import (
     Global,
     Instruction,
     Int,
+    Limit,
     Load,
     Loc,
     Local,
@@ -73,12 +74,14 @@ from .ir import (
 )
 from .loops import control_variables, descends, registers, taken_bit_by_bit
 from .memory import INDEX, Given, Inputs, Layout, Memory
+from .widening import Widening
 
 MOST_BITS = 4_200
 MOST_STEPS = 400_000
 _FRAME = re.compile(r"(?<=\w)'\d+(?=[:(])")
 """What tells the second activation of a function, and later ones, from the first, in the names of its locals."""
 UNSIGNED = Int(32, False)
+UNSET = "use of an uninitialised value"
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
@@ -129,9 +132,12 @@ class Evaluator:
     length is
     symbolic.  `intrinsics` are the functions whose meaning is given here rather than in C.  `ours` are the files of
     the stubs: what
-    goes wrong in them is reported where the source under judgement calls them.
+    goes wrong in them is reported where the source under judgement calls them.  With `widening` a loop of unknown
+    length is one arbitrary iteration instead of all; with `follows_unset` a path goes on past the use of an integer
+    that is not initialised, which may then be anything; with `by_words` bitmaps are arrays of words like others.
 
-    Of a plain run, `trace` is the lines taken and `wrote` the line that last wrote each cell.
+    `entered` has the functions that were called, each with the condition under which it was.  Of a plain run, `trace`
+    is the lines taken and `wrote` the line that last wrote each cell.
     """
 
     program: Program
@@ -139,12 +145,16 @@ class Evaluator:
     intrinsics: Mapping[str, Intrinsic]
     feasible: Callable[[Any], bool] = lambda condition: True
     ours: frozenset[str] = frozenset()
+    widening: Widening | None = None
+    follows_unset: bool = False
+    by_words: bool = False
     guards: Guards = field(default_factory=Guards)
     domain: Domain = field(init=False)
     layout: Layout = field(init=False)
     claims: list[Claim] = field(default_factory=list)
     trace: list[Loc] = field(default_factory=list)
     wrote: dict[tuple[str, maps.Key], Loc] = field(default_factory=dict)
+    entered: dict[str, int] = field(default_factory=dict)
     _sites: list[Loc] = field(default_factory=list)
     _shapes: dict[str, Shape] = field(default_factory=dict)
     _plans: dict[tuple[str, int], tuple[tuple[str, ...], bool, Any]] = field(default_factory=dict)
@@ -161,7 +171,7 @@ class Evaluator:
 
     def __post_init__(self) -> None:
         self.domain = Domain(self.guards)
-        self.layout = Layout(self.program)
+        self.layout = Layout(self.program, self.by_words)
 
     def summarise(self, name: str, start: Summary | None = None) -> Summary:
         """Evaluate a function without parameters, from the inputs or from where another run ended.
@@ -181,6 +191,27 @@ class Evaluator:
         except RecursionError:
             raise Unsupported("expressions nested too deeply", self._here(name)) from None
         return Summary(self.inputs, end.memory, result, end.path, list(self.claims), self.domain)
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The functions that run, the outermost first; after `Unsupported`, those that ran then."""
+        return tuple(self._stack)
+
+    def from_function(self, name: str, args: Callable[[], Sequence[Any]]) -> State:
+        """Evaluate a function with some arguments from the inputs; return the state in which it ends.
+
+        Raises `Unsupported` for what is not understood, and `Limit` where a limit was reached.
+        """
+        memory = Memory(self.layout, self.domain, self.inputs, self._note_write)
+        try:
+            return self.call(name, State(TRUE, {}, memory), args())[0]
+        except Unsupported as cause:
+            cause.loc = cause.loc or self._here(name)
+            raise
+        except TooLarge:
+            raise Limit("control flow whose path conditions outgrow the limit", self._here(name)) from None
+        except RecursionError:
+            raise Limit("expressions nested too deeply", self._here(name)) from None
 
     def _note_write(self, region: str, key: maps.Key) -> None:
         if self.plain and self.trace:
@@ -211,6 +242,7 @@ class Evaluator:
         if name not in self._shapes:
             self._shapes[name] = shape(function)
             self._registers[name] = registers(function)
+        self.entered[name] = self.guards.or_(self.entered.get(name, FALSE), state.path)
         self._stack.append(name)
         self._calls[name] += 1
         frame = name if self._calls[name] == 1 else f"{name}'{self._calls[name]}"
@@ -271,7 +303,10 @@ class Evaluator:
         }
         memory = first.memory.fork()
         for name in dict.fromkeys(n for s in states for n in s.memory.regions):
-            memory.regions[name] = maps.join([s.memory.known(name) for s in states], choose, when)
+            parts = [s.memory.known(name) for s in states]
+            memory.regions[name] = maps.join(parts, choose, when)
+            if self.widening is not None:
+                self.widening.joined(memory.regions[name], parts, conditions)
         memory.written = frozenset().union(*(s.memory.written for s in states))
         return State(covered, scalars, memory)
 
@@ -335,16 +370,14 @@ class Evaluator:
         if isinstance(value, Search):
             return value if keep_search else self.resolved(value)
         if isinstance(value, Uninitialised):
-            self.require(state, "no-undefined", FALSE, loc, "use of an uninitialised value")
+            self.require(state, "no-undefined", FALSE, loc, UNSET)
             return 0
         if isinstance(value, Choice):
             bad = [g for g, v in value.options if isinstance(v, Uninitialised)]
             if any(isinstance(v, Search) for _, v in value.options):
                 value = self.domain.each(value, lambda v: self.resolved(v) if isinstance(v, Search) else v)
             if bad:
-                self.require(
-                    state, "no-undefined", self.guards.not_(self.guards.any(bad)), loc, "use of an uninitialised value"
-                )
+                self.require(state, "no-undefined", self.guards.not_(self.guards.any(bad)), loc, UNSET)
                 rest = [(g, v) for g, v in self.domain.options(value) if not isinstance(v, Uninitialised)]
                 value = self.domain.choice(rest) if rest else 0
         return value
@@ -539,6 +572,8 @@ class Evaluator:
                 if not followed:
                     places.append((guard, Opaque("NULL + 0") if isinstance(v, Null) else v))
                 continue
+            if isinstance(v, Opaque) and v.lost:
+                raise Limit(f"dereference of {v.label}", loc)
             if not isinstance(v, Address):
                 what = v.label if isinstance(v, Opaque) else "something that is no pointer"
                 raise Unsupported(f"dereference of {what}, of which nothing is known", loc)
@@ -566,14 +601,44 @@ class Evaluator:
                 address, kind = Address(address.object, (*address.path, first.name)), first.type
             elif isinstance(kind, Array):
                 address, kind = Address(address.object, (*address.path, 0)), kind.element
+            elif (
+                isinstance(kind, Int)
+                and isinstance(target, Int)
+                and not (kind.is_bool or target.is_bool)
+                and address.path
+                and not isinstance(address.path[-1], str)
+            ):
+                return address
             else:
                 raise Unsupported(f"{address} accessed through a pointer to another type", loc)
         return address
+
+    def is_register(self, function: Function, local: str) -> bool:
+        """Say whether a local of a function that was called is kept as a value, outside of memory."""
+        return local in self._registers[function.name]
+
+    def is_alive(self, region: str) -> bool:
+        """Say whether the activation that a local's region belongs to is running."""
+        return region.partition(":")[0] in self._frames
 
     def _is_register(self, lvalue: LValue) -> bool:
         return isinstance(lvalue, Local) and lvalue.name in self._registers[self._stack[-1]]
 
     def _read(self, state: State, lvalue: LValue, kind: CType, loc: Loc) -> Any:
+        value = self._found(state, lvalue, kind, loc)
+        return self._any_if_unset(state, value, kind, loc) if self.follows_unset and isinstance(kind, Int) else value
+
+    def _any_if_unset(self, state: State, value: Any, kind: Int, loc: Loc) -> Any:
+        """Claim that an integer is initialised, and let it be anything where it is not."""
+        options = self.domain.options(value)
+        unset = self.guards.any(g for g, v in options if isinstance(v, Uninitialised))
+        if unset == FALSE:
+            return value
+        self.claim(state, "no-undefined", self.guards.not_(unset), loc, UNSET)
+        instead = 0 if self.widening is None else self.widening.fresh("unset", kind.bits)
+        return self.domain.choice([(g, instead if isinstance(v, Uninitialised) else v) for g, v in options])
+
+    def _found(self, state: State, lvalue: LValue, kind: CType, loc: Loc) -> Any:
         if self._is_register(lvalue):
             assert isinstance(lvalue, Local)
             return state.locals.get(lvalue.name, UNINITIALISED)
@@ -583,6 +648,9 @@ class Evaluator:
         for guard, address in self._addresses(state, lvalue):
             address = self._seen_as(address, kind, loc)
             self._claim_bounds(state, guard, address, loc)
+            if self._width(address) != _width_of(kind):
+                loaded.append((guard, self._read_across(state, address, kind, guard, loc)))
+                continue
             value = self.located(loc, state.memory.load, address)
             found = self.layout.place(address).type
             if isinstance(kind, Int) and isinstance(found, Int) and found.signed != kind.signed:
@@ -622,6 +690,9 @@ class Evaluator:
                 self._write_struct(state, address, value, guard, loc)
                 continue
             self._claim_bounds(state, guard, address, loc)
+            if self._width(address) != _width_of(kind):
+                self._write_across(state, address, value, kind, guard, loc)
+                continue
             stored = value
             found = self.layout.place(address).type
             if isinstance(kind, Int) and isinstance(found, Int) and found.signed != kind.signed:
@@ -639,6 +710,65 @@ class Evaluator:
             leaf = Address(address.object, address.path + path)
             self._claim_bounds(state, guard, leaf, loc)
             self.located(loc, state.memory.store, leaf, scalar, guard)
+
+    # Words seen through pointers to words of another width --------------------------------------------
+
+    def _width(self, address: Address) -> int:
+        return _width_of(self.layout.place(address).type)
+
+    def _neighbours(self, state: State, address: Address, kind: CType, guard: int, loc: Loc) -> list[Address]:
+        """List the elements of an array that a wider integer covers, the lowest bits first.
+
+        That the first of them is at a multiple of the integer's width is claimed: misaligned accesses are undefined.
+        """
+        inner, last = self._width(address), address.path[-1]
+        count = _width_of(kind) // inner
+        low = self.domain.binary("&", last, count - 1, INDEX, INDEX)
+        aligned = self.domain.compare("==", low, 0, INDEX)
+        claimed = self.guards.or_(self.guards.not_(guard), aligned)
+        self.require(state, "no-undefined", claimed, loc, f"a word of {_width_of(kind)} bits is aligned")
+        found = []
+        for n in range(count):
+            index = self.domain.binary("+", last, n, INDEX, INDEX)
+            found.append(Address(address.object, (*address.path[:-1], index)))
+            self._claim_bounds(state, guard, found[-1], loc)
+        return found
+
+    def _read_across(self, state: State, address: Address, kind: CType, guard: int, loc: Loc) -> Any:
+        assert isinstance(kind, Int)
+        inner = Int(self._width(address), False)
+        plain = Int(kind.bits, False)
+        if inner.bits > kind.bits:
+            value = self._unsigned(state, address, loc)
+            return self.domain.convert(self.domain.convert(value, inner, plain), plain, kind)
+        total: Any = 0
+        for n, part in enumerate(self._neighbours(state, address, kind, guard, loc)):
+            wide = self.domain.convert(self._unsigned(state, part, loc), inner, plain)
+            shifted = self.domain.binary("<<", wide, n * inner.bits, plain, plain)
+            total = self.domain.binary("|", total, shifted, plain, plain)
+        return self.domain.convert(total, plain, kind)
+
+    def _unsigned(self, state: State, address: Address, loc: Loc) -> Any:
+        value = self.settled(self.located(loc, state.memory.load, address), state, loc)
+        found = self.layout.place(address).type
+        assert isinstance(found, Int)
+        return self.domain.convert(value, found, Int(found.bits, False))
+
+    def _write_across(self, state: State, address: Address, value: Any, kind: CType, guard: int, loc: Loc) -> None:
+        found = self.layout.place(address).type
+        assert isinstance(kind, Int) and isinstance(found, Int)
+        plain, inner = Int(kind.bits, False), Int(found.bits, False)
+        value = self.domain.convert(value, kind, plain)
+        if inner.bits > kind.bits:
+            old = self._unsigned(state, address, loc)
+            kept = self.domain.binary("&", old, ~((1 << kind.bits) - 1) & ((1 << inner.bits) - 1), inner, inner)
+            new = self.domain.binary("|", kept, self.domain.convert(value, plain, inner), inner, inner)
+            self.located(loc, state.memory.store, address, self.domain.convert(new, inner, found), guard)
+            return
+        for n, part in enumerate(self._neighbours(state, address, kind, guard, loc)):
+            shifted = self.domain.binary(">>", value, n * inner.bits, plain, plain)
+            stored = self.domain.convert(self.domain.convert(shifted, plain, inner), inner, found)
+            self.located(loc, state.memory.store, part, stored, guard)
 
     def _claim_bounds(self, state: State, guard: int, address: Address, loc: Loc) -> None:
         place = self.layout.place(address)
@@ -737,6 +867,11 @@ class Evaluator:
             result = self.settled(result, state, call.loc, keep_search=True)
             self._write(state, call.target, result, call.type, call.loc)
         return state
+
+
+def _width_of(kind: CType) -> int:
+    """Return the bits of an integer; all pointers count as one."""
+    return kind.bits if isinstance(kind, Int) else 0
 
 
 def _comparable(a: Search, b: Search) -> bool:

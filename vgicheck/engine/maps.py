@@ -145,6 +145,11 @@ class Map(Generic[T]):
             when=lambda flags: True if all(flags) else condition if flags[0] else not_(condition),
         )
 
+    @property
+    def origin(self) -> object:
+        """What the writes are on top of: maps with one origin are equal where neither was written."""
+        return _layers(self._top)[0]
+
     def base(self) -> Map[T]:
         """Return the map without what was written on top of it."""
         return self._on(_layers(self._top)[0])

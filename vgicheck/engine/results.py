@@ -91,7 +91,8 @@ class Results:
 
     def put(self, key: Sequence[str], obligations: Sequence[Obligation]) -> None:
         """Keep the obligations of a task, unless a limit or an accident had a part in them."""
-        if all(o.verdict in FINAL and all(q.answer != "unknown" for q in o.queries) for o in obligations):
+        final = all(o.verdict in FINAL or o.settled for o in obligations)
+        if final and all(q.answer != "unknown" for o in obligations for q in o.queries):
             plain = [replace(o, queries=tuple(replace(q, smtlib="") for q in o.queries)) for o in obligations]
             self.cache.put(KIND, self._key(key), json.dumps(encoded(plain), separators=(",", ":")).encode())
 

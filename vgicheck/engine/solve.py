@@ -105,17 +105,43 @@ def _depends(term: Any, constant: Any) -> bool:
 class Feasibility:
     """Whether conditions can hold under assumptions that grow; answers are remembered, and `unknown` counts as yes.
 
-    `effort` limits each question, in the solver's steps.
+    `effort` limits each question, in the solver's steps.  The last `models` states that were found are kept, and
+    a condition that one of them meets is not asked about.
     """
 
     effort: int
+    models: int = 0
     _solver: Any = field(default_factory=z3.Solver)
     _known: dict[int, tuple[Any, bool]] = field(default_factory=dict)
+    _assumed: list[Any] = field(default_factory=list)
+    _states: list[tuple[Any, int]] = field(default_factory=list)
+    """States that were found, with the number of assumptions that each is known to meet."""
 
     def assume(self, condition: Any) -> None:
         """Add an assumption."""
         if condition is not True:
             self._solver.add(condition)
+            self._assumed.append(condition)
+
+    def state(self, condition: Any) -> Any:
+        """Return a model of all that is assumed in which a condition holds, or None where none was found."""
+        if condition is False:
+            return None
+        found = self._met(condition)
+        if found is None and self._asked(condition) == z3.sat and self.models:
+            found = self._states[-1][0]
+        return found
+
+    def _met(self, condition: Any) -> Any:
+        """Return a state that was found that meets a condition and all that is assumed by now, or None."""
+        kept, met = [], None
+        for model, checked in self._states:
+            if all(z3.is_true(model.eval(fact, model_completion=True)) for fact in self._assumed[checked:]):
+                kept.append((model, len(self._assumed)))
+                if met is None and (condition is True or z3.is_true(model.eval(condition, model_completion=True))):
+                    met = model
+        self._states = kept
+        return met
 
     def __call__(self, condition: Any) -> bool:
         """Say whether a condition can hold."""
@@ -123,9 +149,15 @@ class Feasibility:
             return condition
         key = condition.get_id()
         if key not in self._known:
-            self._solver.set("rlimit", self.effort)
-            self._known[key] = (condition, self._solver.check(condition) != z3.unsat)
+            self._known[key] = (condition, self._met(condition) is not None or self._asked(condition) != z3.unsat)
         return self._known[key][1]
+
+    def _asked(self, condition: Any) -> Any:
+        self._solver.set("rlimit", self.effort)
+        answer = self._solver.check(*([] if condition is True else [condition]))
+        if answer == z3.sat and self.models:
+            self._states = [*self._states, (self._solver.model(), len(self._assumed))][-self.models :]
+        return answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,7 @@ class Obligation:
     `reason` says, for every verdict but `proved`, in one line what is the matter. `seconds` is solver time.
     `queries` are the questions that the verdict rests on; `cached` says that all of them were answered before.
     `replay` belongs to a refutation; `unconfirmed` says why compiled C was asked and could not confirm it.
+    `settled` says of an `unknown` that no limit of time had a part in it: another run would say the same.
     """
 
     property: str
@@ -150,6 +151,7 @@ class Obligation:
     cached: bool = False
     replay: Replay | None = field(default=None, repr=False)
     unconfirmed: str = ""
+    settled: bool = False
     nearest: Nearest | None = None
     """For a generation that breaks the property: what would mend it."""
 

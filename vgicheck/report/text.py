@@ -165,6 +165,14 @@ def assumptions(obligations: Sequence[Obligation]) -> Iterator[str]:
                 yield f"    {a.text}\n        guaranteed by {a.guarantor}"
 
 
+def assumed_by_all(obligations: Sequence[Obligation]) -> Iterator[str]:
+    """Yield each thing that a proof or refutation takes for granted once, and who guarantees it."""
+    believed = [o for o in obligations if o.verdict in (Verdict.PROVED, Verdict.REFUTED)]
+    for n, a in enumerate(dict.fromkeys(a for o in believed for a in o.assumptions)):
+        yield f"{'assumed:' if n == 0 else '':<11} {a.text}"
+        yield f"{'':<11}     guaranteed by {a.guarantor}"
+
+
 def summary(obligations: Sequence[Obligation]) -> str:
     """Return the line that counts the verdicts."""
     return counted(Counter(o.verdict for o in obligations))

@@ -155,6 +155,7 @@ static inline int vgicheck_warned(int condition)
 
 #define WARN(c, ...) (vgicheck_message(__VA_ARGS__), vgicheck_warned(!!(c)))
 #define WARN_ONCE(c, ...) WARN(c, __VA_ARGS__)
+#define WARN_RATELIMIT(c, ...) WARN(c, __VA_ARGS__)
 #define WARN_ON(c) vgicheck_warned(!!(c))
 #define WARN_ON_ONCE(c) vgicheck_warned(!!(c))
 #define printk(...) vgicheck_message(__VA_ARGS__)
@@ -315,6 +316,47 @@ static inline unsigned long __fls(unsigned long x)
 	for ((bit) = find_next_zero_bit((addr), (size), 0); (bit) < (size); \
 	     (bit) = find_next_zero_bit((addr), (size), (bit) + 1))
 
+/* Bitmaps of whole words, as the kernel has them for a number of bits that is constant */
+#define BIT_WORD(nr) ((nr) / BITS_PER_LONG)
+#define BIT_MASK(nr) (1UL << ((nr) % BITS_PER_LONG))
+
+static inline void bitmap_and(unsigned long *dst, const unsigned long *a, const unsigned long *b, int nbits)
+{
+	int word;
+
+	for (word = 0; word < BITS_TO_LONGS(nbits); word++)
+		dst[word] = a[word] & b[word];
+}
+
+static inline void bitmap_or(unsigned long *dst, const unsigned long *a, const unsigned long *b, int nbits)
+{
+	int word;
+
+	for (word = 0; word < BITS_TO_LONGS(nbits); word++)
+		dst[word] = a[word] | b[word];
+}
+
+static inline void bitmap_copy(unsigned long *dst, const unsigned long *a, int nbits)
+{
+	int word;
+
+	for (word = 0; word < BITS_TO_LONGS(nbits); word++)
+		dst[word] = a[word];
+}
+
+static inline void bitmap_zero(unsigned long *dst, int nbits)
+{
+	int word;
+
+	for (word = 0; word < BITS_TO_LONGS(nbits); word++)
+		dst[word] = 0;
+}
+
+static inline int bitmap_empty(const unsigned long *a, int nbits)
+{
+	return find_first_bit(a, nbits) >= nbits;
+}
+
 /* Device registers */
 #ifndef VGICHECK_NATIVE
 u32 readl(const volatile void *addr);
@@ -465,6 +507,18 @@ static inline void mutex_unlock(struct mutex *lock)
 	lock->held = 0;
 }
 #endif
+
+typedef spinlock_t raw_spinlock_t;
+#define DEFINE_RAW_SPINLOCK(x) raw_spinlock_t x
+#define raw_spin_lock_init(l) spin_lock_init(l)
+#define raw_spin_lock(l) spin_lock(l)
+#define raw_spin_unlock(l) spin_unlock(l)
+#define raw_spin_lock_irq(l) spin_lock_irq(l)
+#define raw_spin_unlock_irq(l) spin_unlock_irq(l)
+#define raw_spin_lock_irqsave(l, f) spin_lock_irqsave(l, f)
+#define raw_spin_unlock_irqrestore(l, f) spin_unlock_irqrestore(l, f)
+#define lockdep_assert_held(l) do { } while (0)
+#define DEBUG_SPINLOCK_BUG_ON(p) do { } while (0)
 
 typedef struct {
 	int counter;

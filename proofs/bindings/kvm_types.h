@@ -1,0 +1,37 @@
+/*
+ * What stands before the VGIC's own headers: the configuration, and names that asm/kvm.h and linux/kvm_host.h bring.
+ */
+#define CONFIG_KVM_ARM_VGIC 1
+#define CONFIG_KVM_ARM_TIMER 1
+#define CONFIG_SMP 1
+#define CONFIG_OF 1
+#define CONFIG_KVM_ARM_MAX_VCPUS NR_CPUS
+#define KVM_MAX_VCPUS CONFIG_KVM_ARM_MAX_VCPUS
+
+#define KVM_VGIC_V2_ADDR_TYPE_DIST 0
+#define KVM_VGIC_V2_ADDR_TYPE_CPU 1
+#define KVM_VGIC_V2_DIST_SIZE 0x1000
+#define KVM_VGIC_V2_CPU_SIZE 0x2000
+#define KVM_PHYS_SHIFT 40
+#define KVM_PHYS_SIZE (1ULL << KVM_PHYS_SHIFT)
+#define KVM_PHYS_MASK (KVM_PHYS_SIZE - 1ULL)
+#define KVM_ARM_IRQ_GIC_MAX 127
+
+/* What later structures hold beside what is judged: there so that they are complete, and not to be used */
+struct list_head {
+	struct list_head *next, *prev;
+};
+struct kref {
+	int refcount;
+};
+struct static_key_false {
+	int enabled;
+};
+struct kvm_io_device {
+	const void *ops;
+};
+
+struct kvm;
+struct kvm_vcpu;
+struct kvm_run;
+struct kvm_exit_mmio;

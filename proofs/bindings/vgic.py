@@ -1,0 +1,357 @@
+"""The VGIC in one file, from 2012 to v4.6, as the rules of C see it: what is around it, and what is taken for granted.
+
+Nothing here depends on how a generation lays its structures out: a region that a source does not have is assumed
+nothing of.  The state is a VM of up to `KVM_MAX_VCPUS` vCPUs of which any may be the one at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from model.distributor import MAX_CPUS, NR_LRS
+from vgicheck.c.binding import Invariant
+from vgicheck.c.domain import NULL, Address, Domain, Opaque
+from vgicheck.c.ir import Array, CType, Int, Pointer, Program, StructRef, Void
+from vgicheck.c.memory import Inputs, Layout, Place
+from vgicheck.engine.maps import Key
+from vgicheck.engine.values import and_, is_symbolic, le, lt, or_, widened
+
+from .kvm_2012 import WORLD, answers
+
+_HERE = Path(__file__).parent
+
+KVM = "vgicheck_kvm"
+VCPUS = "vgicheck_vcpus"
+CPU = f"{VCPUS}[].arch.vgic_cpu"
+DIST = f"{KVM}.arch.vgic"
+RUNNING = "vgicheck_running_vcpu"
+PARAMETER = "vgicheck_arg"
+"""The object whose cells are the numbers that a function is called with: `vgicheck_arg.irq`."""
+SELF = f"{PARAMETER}.the_vcpu"
+"""The index of the vCPU at hand."""
+LR_EMPTY = 0xFF
+
+GIC_HEADERS = ("include/linux/irqchip/arm-gic.h", "arch/arm/include/asm/hardware/gic.h", "arm-gic.h", "gic.h")
+"""Where the registers of the GIC are defined, the newest place first."""
+VGIC_HEADERS = ("include/kvm/arm_vgic.h", "arch/arm/include/asm/kvm_vgic.h", "arm_vgic.h", "kvm_vgic.h")
+"""Where the structures of the VGIC are defined, the newest place first."""
+
+
+class Tree(Protocol):
+    """Where headers are looked for."""
+
+    def read(self, path: str) -> str | None:
+        """Return a file's text, or None where there is no such file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A file that stands before the source; `ours` where it is a stub.
+
+    `structures`: it is the one with the structures of the VGIC, and with functions that go with them.
+    """
+
+    name: str
+    text: str
+    ours: bool
+    structures: bool = False
+
+
+def headers(tree: Tree, folder: str, beside: Sequence[str] = ()) -> tuple[list[Header], dict[str, str]]:
+    """Return what stands before a source in a folder, in order, and the macros that go with it.
+
+    The tree's own headers are taken where they are, in their place or beside the source; `beside` are those that the
+    source includes from its own folder.
+    """
+    gic, vgic = (_first(tree, folder, names) for names in (GIC_HEADERS, VGIC_HEADERS))
+    found = [_stub("kvm_types.h")]
+    defines: dict[str, str] = {}
+    if gic is not None:
+        found.append(gic)
+    if vgic is not None:
+        found.append(replace(vgic, structures=True))
+    else:
+        found.append(_stub("vgic_2012.h"))
+        brought = ("struct_kvm", "struct_kvm_vcpu", "kvm_get_vcpu", "kvm_get_running_vcpus", "kvm_get_running_vcpu",
+                   "kvm_phys_addr_ioremap")  # fmt: skip
+        defines |= {f"VGICHECK_HAVE_{name}": "1" for name in brought}
+    known = {path.rpartition("/")[2] for path in (*GIC_HEADERS, *VGIC_HEADERS)}
+    own = [_first(tree, folder, [f"{folder}/{name}"]) for name in beside if name not in known]
+    return [*found, _stub("gic.h"), _stub("kvm.h"), *(h for h in own if h is not None)], defines
+
+
+def _stub(name: str) -> Header:
+    return Header(name, (_HERE / name).read_text(), True)
+
+
+def _first(tree: Tree, folder: str, names: Sequence[str]) -> Header | None:
+    for name in names:
+        for path in (name, f"{folder}/{name}"):
+            text = tree.read(path)
+            if text is not None:
+                return Header(path, text, False)
+    return None
+
+
+# What pointers lead to -----------------------------------------------------------------------------
+
+
+def pointers(inputs: Inputs, domain: Domain, place: Place, key: Key) -> Any:
+    """Return what a pointer in memory leads to: `kvm->vcpus[i]` to vCPU i of those that there are, and so on."""
+    g, target = domain.guards, place.type.target if isinstance(place.type, Pointer) else Void()
+
+    def perhaps(name: str) -> int:
+        return g.of(inputs.bit(f"{name}?", ()))
+
+    if place.region == f"{KVM}.vcpus[]":
+        online = inputs.word(f"{KVM}.online_vcpus.counter", (), 32)
+        there = domain.compare("<", key[0], online, Int(32, False))
+        return domain.choice([(there, Address(VCPUS, (key[0],))), (g.not_(there), NULL)])
+    if place.region == RUNNING:
+        there = perhaps(RUNNING)
+        return domain.choice([(there, the_vcpu(inputs)), (g.not_(there), NULL)])
+    if target == StructRef("kvm"):
+        return Address(KVM)
+    if target == StructRef("device_node"):
+        there = perhaps(place.region)
+        return domain.choice([(there, Address("vgicheck_node")), (g.not_(there), NULL)])
+    if isinstance(target, Void) and place.region.endswith("vctrl_base"):
+        there = g.any(perhaps(name) for name in {f"{DIST}.vctrl_base", place.region})
+        return domain.choice([(there, Address("vgicheck_gich", (0,))), (g.not_(there), NULL)])
+    return Opaque(place.region)
+
+
+def the_vcpu(inputs: Inputs) -> Address:
+    """Return the address of the vCPU at hand, any of those that there may be."""
+    return Address(VCPUS, (widened(inputs.word(SELF, (), 3), 32),))
+
+
+def argument(inputs: Inputs, layout: Layout, name: str, kind: CType, in_interrupt: bool) -> Any:
+    """Return what a function is called with.
+
+    A pointer leads to the VM, the vCPU or the access at hand, or else to an object of its own; one whose type says
+    nothing is opaque, but for the cookie of an interrupt handler.
+    """
+    if isinstance(kind, Int):
+        return inputs.word(f"{PARAMETER}.{name}", (), kind.bits)
+    known = {
+        "kvm": Address(KVM),
+        "kvm_vcpu": the_vcpu(inputs),
+        "kvm_exit_mmio": Address("vgicheck_mmio"),
+        "kvm_run": Address("vgicheck_run"),
+    }
+    target = kind.target if isinstance(kind, Pointer) else Void()
+    if isinstance(target, StructRef) and target.tag in known:
+        return known[target.tag]
+    if isinstance(target, Void) and in_interrupt:
+        return Address(RUNNING)
+    if isinstance(target, StructRef) and layout.program.structs[target.tag].fields:
+        layout.objects[f"vgicheck_at_{name}"] = target
+        return Address(f"vgicheck_at_{name}")
+    if isinstance(target, Int):
+        layout.objects[f"vgicheck_at_{name}"] = Array(target, 1)
+        return Address(f"vgicheck_at_{name}", (0,))
+    return Opaque(name)
+
+
+# What is assumed ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """How a function is called: as an interrupt handler or not, and whether it may find a lock held."""
+
+    function: str
+    in_interrupt: bool = False
+    may_interrupt_holder: bool = False
+
+
+_Holds = Callable[[Key, Any], Any]
+
+
+def _below(limit: int) -> _Holds:
+    return lambda key, value: lt(value, limit)
+
+
+def _is(number: int) -> _Holds:
+    return lambda key, value: value == number
+
+
+def nr_irqs(program: Program) -> int:
+    """Return for how many interrupts the source is built."""
+    struct = program.structs.get("vgic_cpu")
+    for field in struct.fields if struct else ():
+        if field.name == "vgic_irq_lr_map" and isinstance(field.type, Array):
+            return field.type.length
+    return 0
+
+
+def invariants(program: Program, context: Context) -> list[Invariant]:
+    """List what is assumed before a function runs."""
+    state = [i for i in representation(program) if context.function not in i.exempt]
+    return [*state, *_surroundings(context), *_arguments(program, context)]
+
+
+def representation(program: Program) -> list[Invariant]:
+    """List what is assumed of the state, and asked of every function after it; who sets it up may not assume it."""
+    irqs = nr_irqs(program)
+
+    def one_of_the_lrs(key: Key, value: Any) -> Any:
+        return and_(le(1, value), le(value, NR_LRS))
+
+    found = [
+        Invariant(
+            f"{KVM}.online_vcpus.counter",
+            lambda key, value: le(value, MAX_CPUS),
+            f"there are at most {MAX_CPUS} vCPUs",
+            "kvm_vm_ioctl_create_vcpu",
+        ),
+        Invariant(
+            f"{CPU}.vgic_irq_lr_map[]",
+            lambda key, value: or_(lt(value, NR_LRS), value == LR_EMPTY),
+            "vgic_irq_lr_map holds list registers or LR_EMPTY",
+            "vgic_queue_irq",
+        ),
+        Invariant(
+            f"{CPU}.vgic_lr[]",
+            lambda key, value: lt(value & 0x3FF, irqs) if irqs else True,
+            "a list register names an interrupt below VGIC_NR_IRQS",
+            "vgic_queue_irq",
+        ),
+        Invariant(f"{DIST}.irq_spi_cpu[]", _below(MAX_CPUS), f"irq_spi_cpu is below {MAX_CPUS}", "vgic_set_target_reg"),
+    ]
+    for_a_new_vcpu, for_the_host = frozenset({"kvm_vgic_vcpu_init"}), frozenset({"kvm_vgic_hyp_init"})
+    return [
+        *found,
+        Invariant(
+            f"{VCPUS}[].vcpu_id",
+            _below(MAX_CPUS),
+            f"vcpu_id is below {MAX_CPUS}, so that it has a bank",
+            "kvm_vgic_vcpu_init, which must refuse any other",
+            for_a_new_vcpu,
+        ),
+        Invariant(
+            f"{CPU}.nr_lr",
+            one_of_the_lrs,
+            "nr_lr is 1..64",
+            "kvm_vgic_vcpu_init: GICH_VTR.ListRegs + 1",
+            for_a_new_vcpu,
+        ),
+        Invariant("vgic_nr_lr", one_of_the_lrs, "vgic_nr_lr is 1..64", "kvm_vgic_hyp_init", for_the_host),
+    ]
+
+
+def _surroundings(context: Context) -> list[Invariant]:
+    held = _below(2 if context.may_interrupt_holder else 1)
+    found = [
+        Invariant(f"{KVM}.lock.held", _is(0), "no mutex is held by the caller", ""),
+        Invariant(f"{DIST}.lock.held", held, "", ""),
+        Invariant(f"{KVM}.mmu_lock.held", held, "", ""),
+        Invariant(f"{WORLD}.in_interrupt", _is(int(context.in_interrupt)), "", ""),
+        Invariant(f"{DIST}.ready", _below(2), "", ""),
+        *(i for i in answers() if i.region.startswith(f"{WORLD}.")),
+    ]
+    if context.in_interrupt:
+        found.append(
+            Invariant(
+                f"{DIST}.vctrl_base?",
+                lambda key, value: value if is_symbolic(value) else bool(value),
+                "the VM of the vCPU that runs has a VGIC",
+                "the world switch, without which no list register makes an interrupt",
+            )
+        )
+    if context.in_interrupt and not context.may_interrupt_holder:
+        found[1] = Invariant(
+            f"{DIST}.lock.held", held, "the interrupted CPU does not hold the lock",
+            "every other taking of a lock in the file, which disables interrupts",
+        )  # fmt: skip
+    return found
+
+
+def _arguments(program: Program, context: Context) -> list[Invariant]:
+    irqs = nr_irqs(program)
+    found = [
+        Invariant("vgicheck_mmio.is_write", _below(2), "", ""),
+        Invariant(
+            "vgicheck_mmio.len",
+            lambda key, value: or_(value == 1, value == 2, value == 4, value == 8),
+            "an access is of 1, 2, 4 or 8 bytes",
+            "decode_hsr, from the syndrome register",
+        ),
+    ]
+    if context.function == "kvm_vgic_inject_irq" and irqs:
+        found += [
+            Invariant(f"{PARAMETER}.irq_num", _below(irqs), "irq_num is below VGIC_NR_IRQS", "kvm_vm_ioctl_irq_line"),
+            Invariant(f"{PARAMETER}.cpuid", _below(MAX_CPUS), f"cpuid is below {MAX_CPUS}", "kvm_vm_ioctl_irq_line"),
+            Invariant(f"{PARAMETER}.level", _below(2), "", ""),
+        ]
+    return found
+
+
+QUIET: Mapping[str, _Holds] = {
+    f"{CPU}.lr_used[]": _is(0),
+    f"{CPU}.vgic_irq_lr_map[]": _is(LR_EMPTY),
+    f"{CPU}.vgic_lr[]": _is(0),
+    f"{CPU}.vgic_eisr[]": _is(0),
+    f"{DIST}.irq_sgi_sources[][]": _is(0),
+}
+"""The books that the VGIC keeps, as they are while nothing is in any list register.
+
+They agree with each other in ways of which nothing is said here, so a refutation is believed only of such a state.
+"""
+
+FILL: Mapping[str, int] = {
+    f"{CPU}.vgic_irq_lr_map[]": LR_EMPTY,
+    f"{CPU}.nr_lr": 4,
+    "vgic_nr_lr": 4,
+    "vgicheck_mmio.len": 4,
+    f"{DIST}.vctrl_base?": 1,
+}
+"""What a run starts from where nothing else is needed; 0 elsewhere."""
+
+
+# How cells are called -------------------------------------------------------------------------------
+
+
+class Names:
+    """Cells in the kernel's words."""
+
+    _OBJECTS: Mapping[str, str] = {
+        KVM: "kvm",
+        VCPUS: "vcpu",
+        WORLD: "kernel",
+        "vgicheck_mmio": "mmio",
+        "vgicheck_run": "run",
+        RUNNING: "running vcpu",
+    }
+
+    def name(self, region: str, key: Key) -> str:
+        """`kvm->arch.vgic.enabled`, `vcpu[1]->vcpu_id`, `irq_num`."""
+        if region.startswith(f"{PARAMETER}."):
+            what = region.removeprefix(f"{PARAMETER}.")
+            return "the vcpu's index in kvm->vcpus" if region == SELF else what
+        if region.endswith("?"):
+            return f"{self.name(region[:-1], key)} is set"
+        for k in key:
+            region = region.replace("[]", f"[{k}]", 1)
+        return self.spoken(region)
+
+    def note(self, region: str, key: Key, value: int) -> str:
+        """Say nothing more of a value."""
+        return ""
+
+    def spoken(self, text: str) -> str:
+        """Call the objects of the entry as the kernel does."""
+        for name, called in self._OBJECTS.items():
+            for after in (".", "["):
+                text = text.replace(f"{name}{after}", f"{called}{after}")
+        for called in ("kvm", "mmio", "run"):
+            text = text.replace(f"{called}.", f"{called}->")
+        return text.replace("].", "]->", 1) if text.startswith("vcpu[") else text
+
+    def public(self, region: str) -> bool:
+        """Everything but the locals of functions."""
+        return ":" not in region

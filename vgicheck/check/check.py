@@ -1,0 +1,229 @@
+"""Checking a C implementation: every function of every file, by the rules of C.
+
+Each function that is called from outside its file is one task, with all that it gets to.  What keeps one of them from
+being evaluated is told of the functions that have it; those that were to be judged on the way are judged by
+themselves then, for any arguments, and what depends on those stays open.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import PurePosixPath
+
+from model.distributor import MAX_CPUS
+from proofs.bindings import vgic
+
+from ..c import clang
+from ..c.stubs import linux
+from ..engine.cache import digest_of
+from ..engine.tasks import Runner, Task
+from ..engine.verdict import Location, Obligation, Verdict
+from . import rules
+from .entries import Entries, entries
+from .items import includes
+from .reading import Part, Reading, read
+from .tree import FOLDERS, Source, SourceError
+
+IDS = tuple(rules.RULES)
+"""The properties that are judged of every function."""
+SECONDS_A_TASK = 4
+"""A function, with what it gets to, may take so many times the limit of one question."""
+_PLAIN_LOCK = re.compile(r"\b(?:raw_)?spin_lock(?:_bh)?\s*\(")
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionReport:
+    """A function under judgement, and where it is."""
+
+    name: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found; `lines` holds the source lines that a run may point at."""
+
+    source: Source
+    functions: tuple[FunctionReport, ...]
+    obligations: tuple[Obligation, ...]
+    lines: dict[tuple[str, int], str]
+
+
+def check(source: Source, properties: Sequence[str], runner: Runner) -> Checked:
+    """Judge every function of a source. Raises `SourceError` where there is no function at all.
+
+    Of a VGIC in several files each is read by itself, so nothing is refuted there: callers in the others may keep from
+    a function what breaks it.
+    """
+    reports: list[FunctionReport] = []
+    found: list[Obligation] = []
+    lines: dict[tuple[str, int], str] = {}
+    for path in source.paths:
+        reading = reading_of(source, path)
+        lines.update(reading.lines)
+        reports += [FunctionReport(name, Location(loc.file, loc.line)) for name, (loc, _) in reading.places.items()]
+        judged = _judged(reading, properties, runner)
+        if str(PurePosixPath(path).parent) in FOLDERS:
+            judged = [_for_any_arguments(o, "its callers are in other files") for o in judged]
+        found += judged
+    if not reports:
+        raise SourceError(source.name, f"there is no function in {', '.join(source.paths)}", "give a C source")
+    return Checked(source, tuple(reports), tuple(found), lines)
+
+
+def reading_of(source: Source, path: str) -> Reading:
+    """Read one file of a source, with the headers and stubs that go before it."""
+    text = source.tree.read(path)
+    assert text is not None
+    folder = str(PurePosixPath(path).parent)
+    beside = [i.name for i in includes(text) if not i.angled]
+    before, defines = vgic.headers(source.tree, folder, beside)
+    parts = [
+        Part("linux.h", linux().text, ours=True),
+        *(Part(h.name, h.text, ours=h.ours, judged=h.structures) for h in before),
+        Part(path, text, judged=True),
+    ]
+    return read(parts, defines, "aarch64-linux-gnu" if "arm64" in PurePosixPath(path).parts else clang.TARGET)
+
+
+def _judged(reading: Reading, properties: Sequence[str], runner: Runner) -> list[Obligation]:
+    """Judge the functions of one file, in the order of the file."""
+    known = entries(reading)
+    wanted = partial(wanted_of, reading, known, properties)
+    unreadable = reading.program.unsupported
+    roots = [r for r in known.roots if not known.reach[r] & unreadable.keys()]
+    by_function: dict[str, dict[str, list[Obligation]]] = {}
+    _run(reading, known, roots, wanted, runner, by_function)
+    alone = [
+        name
+        for name in reading.places
+        if name in known.kinds
+        and name not in roots
+        and not known.reach[name] & unreadable.keys()
+        and _is_open(by_function.get(name), _callers(name, known), roots)
+    ]
+    by_itself: dict[str, dict[str, list[Obligation]]] = {}
+    _run(reading, known, alone, lambda root: [p for p in wanted(root) if p[1] == root], runner, by_itself)
+    found: list[Obligation] = []
+    for name, (loc, _) in reading.places.items():
+        where = Location(loc.file, loc.line)
+        cause = reading.unread.get(name)
+        if cause is None and name in known.reach:
+            lost = sorted(known.reach[name] & unreadable.keys())
+            cause = unreadable[lost[0]] if lost else None
+        if cause is not None:
+            place = Location(cause.loc.file, cause.loc.line) if cause.loc else where
+            kinds = [k for k in _kinds(known, name, name in known.roots) if not properties or k in properties]
+            found += [
+                Obligation(kind, name, Verdict.UNSUPPORTED, reason=cause.construct, location=place) for kind in kinds
+            ]
+            continue
+        own = by_itself.get(name, {})
+        for kind, answers in by_function.get(name, own).items():
+            if name in known.uncalled:
+                found.append(_for_any_arguments(answers[0], "nothing in the file calls it"))
+            else:
+                found.append(_merged(answers, own.get(kind, [])))
+    return found
+
+
+def _callers(name: str, known: Entries) -> list[str]:
+    return [root for root in known.roots if name in known.reach[root]]
+
+
+def _is_open(answers: dict[str, list[Obligation]] | None, callers: Sequence[str], judged: Sequence[str]) -> bool:
+    """Say whether a function was not judged everywhere where it is called."""
+    if answers is None or not set(callers) <= set(judged):
+        return True
+    return any(o.verdict is Verdict.NOT_RUN for same in answers.values() for o in same)
+
+
+def _kinds(known: Entries, name: str, is_root: bool) -> list[str]:
+    own = [k for k in rules.RULES if k != rules.KEPT or is_root]
+    return [*own, *(k for k in known.kinds.get(name, ()) if k not in rules.RULES)]
+
+
+def wanted_of(reading: Reading, known: Entries, properties: Sequence[str], root: str) -> list[tuple[str, str]]:
+    """List what is promised of a root and of what it gets to, in the order of the file."""
+    return [
+        (kind, name)
+        for name in reading.places
+        if name in known.reach[root]
+        for kind in _kinds(known, name, name == root)
+        if not properties or kind in properties
+    ]
+
+
+def _run(
+    reading: Reading,
+    known: Entries,
+    roots: Sequence[str],
+    wanted: partial[list[tuple[str, str]]] | object,
+    runner: Runner,
+    into: dict[str, dict[str, list[Obligation]]],
+) -> None:
+    assert callable(wanted)
+    text = digest_of(reading.text)
+    holders = _others_lock_with_interrupts_on(reading, known)
+    tasks = []
+    for root in sorted(roots, key=lambda name: -len(known.reach[name])):
+        handler = root in known.handlers
+        context = vgic.Context(root, handler, handler and holders)
+        promised = tuple(wanted(root))
+        job = rules.Job(reading, context, promised, runner.portfolio)
+        if promised:
+            key = ("check", text, str(context), str(promised))
+            tasks.append(Task(key, promised, partial(rules.judge, job)))
+    # What has most to do comes first, so that all processes end together.
+    bounds = f"vCPUs 0..{MAX_CPUS}, INTID 0..{vgic.nr_irqs(reading.program) - 1}"
+    for answers in runner.run(tasks, SECONDS_A_TASK * runner.portfolio.timeout):
+        for o in answers:
+            into.setdefault(o.subject, {}).setdefault(o.property, []).append(replace(o, bounds=bounds))
+
+
+def _others_lock_with_interrupts_on(reading: Reading, known: Entries) -> bool:
+    """Say whether any function but the interrupt handlers takes a spinlock and leaves interrupts on."""
+    ranges = [place for name, place in reading.places.items() if name not in known.outside]
+    return any(
+        _PLAIN_LOCK.search(line)
+        for (file, number), line in reading.lines.items()
+        if not any(loc.file == file and loc.line <= number <= last for loc, last in ranges)
+    )
+
+
+_WORST = (Verdict.REFUTED, Verdict.UNSUPPORTED, Verdict.UNKNOWN, Verdict.PROVED)
+
+
+def _merged(answers: Sequence[Obligation], alone: Sequence[Obligation]) -> Obligation:
+    """Return one obligation for a function that was judged from several callers: as bad as the worst of them.
+
+    Where not all of them could be evaluated, it holds if it holds for any arguments.
+    """
+    told = [o for o in answers if o.verdict not in (Verdict.NOT_RUN, Verdict.VACUOUS)]
+    worst = min(told, key=lambda o: _WORST.index(o.verdict), default=answers[0])
+    if not alone or worst.verdict in (Verdict.REFUTED, Verdict.UNSUPPORTED):
+        return _whole(worst, answers)
+    return _for_any_arguments(alone[0], "its callers are not understood")
+
+
+def _for_any_arguments(found: Obligation, why: str) -> Obligation:
+    """Return an obligation of a function of whose callers nothing is known: what is refuted may be their fault."""
+    if found.verdict is not Verdict.REFUTED:
+        return found
+    reason = f"{found.reason}: it depends on how it is called, and {why}"
+    return replace(found, verdict=Verdict.UNKNOWN, reason=reason, run=None)
+
+
+def _whole(worst: Obligation, answers: Sequence[Obligation]) -> Obligation:
+    assumptions = dict.fromkeys(a for o in answers for a in o.assumptions)
+    return replace(
+        worst,
+        seconds=sum(o.seconds for o in answers),
+        assumptions=tuple(assumptions),
+        solvers=tuple(dict.fromkeys(s for o in answers for s in o.solvers)),
+        queries=tuple(replace(q, name=f"{n}-{q.name}") for n, o in enumerate(answers) for q in o.queries),
+        cached=all(o.cached for o in answers),
+    )

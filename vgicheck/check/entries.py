@@ -1,0 +1,169 @@
+"""Which functions of a file are called from outside, and what each of them can reach.
+
+A function that only others of the file call is judged where they call it, with what they pass and know: nothing has to
+be assumed of its arguments.  What others call, directly or through a pointer that is given away, is judged for all
+arguments that the binding allows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+from ..c.ir import Call, Function, FunctionRef, Global, Program, StringLiteral
+from .reading import Reading
+
+_STATIC = re.compile(r"\bstatic\b")
+_REGISTERED = {"request_percpu_irq": 1, "request_irq": 1, "request_threaded_irq": 1}
+"""The functions that make another one an interrupt handler, and which argument that is."""
+
+
+@dataclass(slots=True)
+class Entries:
+    """The functions of a file by how they are called.
+
+    `uncalled` are those of the roots that nothing calls, as far as can be seen, `outside` what runs outside of
+    interrupts.  `reach` has for each function those that it can get to, itself included, and `kinds` the properties
+    that our stubs claim when it calls them.
+    """
+
+    roots: tuple[str, ...]
+    uncalled: frozenset[str]
+    handlers: frozenset[str]
+    outside: frozenset[str] = frozenset()
+    reach: dict[str, frozenset[str]] = field(default_factory=dict)
+    kinds: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def entries(reading: Reading) -> Entries:
+    """Find how the functions of a file are called."""
+    program = reading.program
+    uses = {name: _uses(function, program) for name, function in program.functions.items()}
+    reach = {name: _closure(name, uses) for name in program.functions}
+    given = {ref for f in program.functions.values() for ref in _given_away(f, program)}
+    given |= {
+        ref
+        for name, initial in program.constants.items()
+        if name not in program.readonly
+        for value in initial.values.values()
+        for ref in _refs(value)
+    }
+    judged = [name for name in reading.places if name not in reading.unread]
+    readable = {name for name in judged if not reach[name] & program.unsupported.keys()}
+    roots = [name for name in judged if not _is_static(reading, name) or name in given]
+    reached = {g for root in roots if root in readable for g in reach[root]}
+    uncalled = frozenset(name for name in judged if name not in reached and name not in roots)
+    roots += [name for name in judged if name in uncalled]
+    handlers = {
+        function
+        for f in program.functions.values()
+        for call in _calls(f)
+        if call.callee in _REGISTERED
+        for function in _refs(call.args[_REGISTERED[str(call.callee)]])
+    }
+    without = {name: used - handlers for name, used in uses.items()}
+    outside = frozenset[str]().union(*(_closure(root, without) for root in roots if root not in handlers))
+    found = Entries(tuple(roots), uncalled, frozenset(handlers & set(judged)), outside, reach)
+    for name in judged:
+        found.kinds[name] = tuple(sorted(_kinds_of_stubs(name, uses, reading)))
+    return found
+
+
+def _is_static(reading: Reading, name: str) -> bool:
+    loc, last = reading.places[name]
+    head = ""
+    for number in range(loc.line, last + 1):
+        line = reading.lines.get((loc.file, number), "")
+        head += line.split(f"{name}", 1)[0] + "\n"
+        if re.search(rf"\b{re.escape(name)}\b", line):
+            break
+    return _STATIC.search(head) is not None
+
+
+def _kinds_of_stubs(name: str, uses: dict[str, frozenset[str]], reading: Reading) -> set[str]:
+    """Find what our stubs claim of a function: on its own lines, and in what it calls that is not under judgement."""
+    found: set[str] = set()
+    pending, seen = [name], {name}
+    while pending:
+        function = reading.program.functions.get(pending.pop())
+        if function is None:
+            continue
+        for call in _calls(function):
+            if call.callee == "vgicheck_claim":
+                found.update(e.text for e in _parts(call.args[0]) if isinstance(e, StringLiteral))
+        for other in uses.get(function.name, frozenset()):
+            if other not in seen and other not in reading.places:
+                seen.add(other)
+                pending.append(other)
+    return found
+
+
+def _closure(name: str, uses: dict[str, frozenset[str]]) -> frozenset[str]:
+    found, pending = {name}, [name]
+    while pending:
+        for other in uses.get(pending.pop(), frozenset()):
+            if other not in found:
+                found.add(other)
+                pending.append(other)
+    return frozenset(found)
+
+
+def _uses(function: Function, program: Program) -> frozenset[str]:
+    """List the functions that a function calls or mentions, also through the tables that it mentions."""
+    found: set[str] = set()
+    tables: list[str] = []
+    for block in function.blocks:
+        for node in (*block.instructions, block.terminator):
+            for part in _parts(node):
+                if isinstance(part, FunctionRef):
+                    found.add(part.name)
+                elif isinstance(part, Call) and isinstance(part.callee, str):
+                    found.add(part.callee)
+                elif isinstance(part, Global):
+                    tables.append(part.name)
+    for table in dict.fromkeys(tables):
+        initial = program.constants.get(table)
+        for value in initial.values.values() if initial else ():
+            found.update(_refs(value))
+    return frozenset(found)
+
+
+def _given_away(function: Function, program: Program) -> Iterator[str]:
+    """Yield the functions that a function mentions and does not call.
+
+    One that is passed to a service of our stubs which calls it then and there is called, not given away.
+    """
+    for block in function.blocks:
+        for node in (*block.instructions, block.terminator):
+            if not (isinstance(node, Call) and isinstance(node.callee, str) and _calls_back(node.callee, program)):
+                yield from _refs(node)
+
+
+def _calls_back(name: str, program: Program) -> bool:
+    function = program.functions.get(name)
+    return function is not None and any(not isinstance(call.callee, str) for call in _calls(function))
+
+
+def _calls(function: Function) -> Iterator[Call]:
+    for block in function.blocks:
+        for i in block.instructions:
+            if isinstance(i, Call):
+                yield i
+
+
+def _refs(node: Any) -> Iterator[str]:
+    return (part.name for part in _parts(node) if isinstance(part, FunctionRef))
+
+
+def _parts(node: Any) -> Iterator[Any]:
+    """Yield an instruction or expression and everything in it."""
+    pending = [node]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, tuple):
+            pending.extend(part)
+        elif is_dataclass(part):
+            yield part
+            pending.extend(getattr(part, f.name) for f in fields(part) if f.name not in ("loc", "type"))
