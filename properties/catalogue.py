@@ -18,6 +18,7 @@ CODE = {
     "bug-on-unreachable": "no BUG_ON can fire, whatever the guest does",
     "locks-balanced": "every path returns with the locks that it found",
     "lock-irq-safe": "no lock is taken in interrupt context that the interrupted CPU may hold",
+    "representation-kept": "what is assumed of the kernel's state before a function holds after it",
     "refines-model": "the function does to the kernel's state what its model does to the model's",
 }
 """Properties of C, which speak of no state of the model."""

@@ -59,12 +59,13 @@ class Map(Generic[T]):
     `width` is that of the values, where they are words; `ite` chooses between two values.
     """
 
-    __slots__ = ("_ite", "_top", "_width")
+    __slots__ = ("_ite", "_known", "_top", "_width")
 
     def __init__(self, base: Callable[[Key], T], *, width: int | None = None, ite: Callable[..., Any] = values.ite):
         self._top: _Layer = _Base(base)
         self._width = width
         self._ite = ite
+        self._known: dict[tuple[object, ...], tuple[Key, T]] = {}
 
     @classmethod
     def constant(cls, value: T, *, width: int | None = None) -> Map[T]:
@@ -79,7 +80,13 @@ class Map(Generic[T]):
         )
 
     def __getitem__(self, key: int | Key) -> T:
-        return self.read(key, self._choose)
+        key = _tuple(key)
+        if not any(is_symbolic(k) for k in key):
+            return self.read(key, self._choose)
+        label = label_of(key)
+        if label not in self._known:  # the key is kept too: terms that die leave their label to others
+            self._known[label] = key, self.read(key, self._choose)
+        return self._known[label][1]
 
     def read(self, key: int | Key, choose: Callable[[bool, Any, Any], Any]) -> T:
         """Return the value at a key; `choose` is asked to choose among the writes that a symbolic key may meet."""
@@ -170,7 +177,7 @@ class Map(Generic[T]):
 
     def _on(self, top: _Layer) -> Map[T]:
         copy = Map.__new__(Map)
-        copy._top, copy._width, copy._ite = top, self._width, self._ite
+        copy._top, copy._width, copy._ite, copy._known = top, self._width, self._ite, {}
         return copy
 
 
