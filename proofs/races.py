@@ -12,11 +12,13 @@ from functools import partial
 
 from model.generation import GENERATIONS, NOT_NEEDED, Switches
 from model.steps import STEPS
+from vgicheck.engine.litmus import happens, herd7
 from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.tasks import Task
 from vgicheck.engine.verdict import Obligation, Verdict
 
 from .argument import Argument
+from .arguments.cores import CORES
 from .delivery import DELIVERED, delivery
 from .instances import AT, INSTANCE, QUICK, Size, retarget, set_up
 from .nearest import HASTE, nearest
@@ -40,6 +42,8 @@ __all__ = [
     "Scope",
     "between_tasks",
     "cause_tasks",
+    "core",
+    "litmus_tests",
     "mend",
     "said",
     "sized",
@@ -71,11 +75,32 @@ SAYS: dict[tuple[Verdict, Verdict, Verdict], str] = {
 
 
 UNDECIDED = "it is not decided"
+ORDERS = {
+    (True, True): "breaks it with one access after the other",
+    (False, True): "breaks it with store buffers only",
+    (False, False): "does not break it, with store buffers either; ask herd7 of the Linux kernel's memory model",
+}
+"""What becomes of the core of an argument, without and with store buffers."""
 
 
 def said(premise: Verdict, follows: Verdict, conclusion: Verdict) -> str:
     """Return what is to be said of an argument."""
     return SAYS.get((premise, follows, conclusion), UNDECIDED)
+
+
+def core(argument: Argument) -> str:
+    """Say what becomes of the two-CPU core of an argument where accesses change places; nothing where it has none."""
+    if argument.id not in CORES:
+        return ""
+    litmus = CORES[argument.id]
+    return ORDERS[happens(litmus, buffers=False), happens(litmus, buffers=True)]
+
+
+def litmus_tests(arguments: Sequence[Argument]) -> Iterator[tuple[str, str]]:
+    """Yield the name of a file and its text for herd7, for each argument that has a two-CPU core."""
+    for argument in arguments:
+        if argument.id in CORES:
+            yield f"{argument.id}.litmus", herd7(CORES[argument.id], [argument.words, f"Here it {core(argument)}."])
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -86,6 +87,19 @@ def test_what_mends_it() -> None:
     assert result.exit_code == 1
     (line,) = (line for line in result.output.splitlines() if "proved with:" in line or "mended by:" in line)
     assert line.split()[2].rstrip(",") in ("irq_locks", "lock_irqs_off", "exit_turns_off")
+
+
+def test_litmus_tests(tmp_path: Path) -> None:
+    """The cores of arguments are written for herd7, with what becomes of them; without any that is wrong use."""
+    result = race("handler-rearms", "wfi-check", "--litmus", str(tmp_path))
+    assert "reordering: breaks it with one access after the other" in result.output
+    assert "reordering: does not break it, with store buffers either" in result.output
+    assert {p.name for p in tmp_path.iterdir()} == {"handler-rearms.litmus", "wfi-check.litmus"}
+    text = (tmp_path / "handler-rearms.litmus").read_text()
+    assert text.startswith("C handler-rearms\n") and text.endswith("exists (line=1 /\\ cached=0)\n")
+    assert "spin_lock(lock);" in text and "if (!r0)" in text
+    assert race("comment-only-active", "--litmus", str(tmp_path)).exit_code == 2
+    assert race("wfi-check", "--litmus", "/dev/null/here").exit_code == 2
 
 
 def test_list_of_arguments() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import wraps
@@ -310,6 +310,7 @@ def prove(properties: Sequence[str], generation: str, options: Options) -> None:
 @click.option("--lrs", type=SMALL_NUMBER, help="List registers of it.")
 @click.option("--limit-states", type=click.IntRange(1), help="States of one machine, at the most.")
 @click.option("--show-all", is_flag=True, help="Show every step that may break a conclusion, each once.")
+@click.option("--litmus", metavar="DIR", help="Write the two-CPU cores of arguments there, for herd7.")
 @click.option("--fix", "--fix?", "fix", is_flag=True, help="Ask which smallest change of switches mends a conclusion.")
 @common
 def race(
@@ -323,6 +324,7 @@ def race(
     lrs: int | None,
     limit_states: int | None,
     show_all: bool,
+    litmus: str | None,
     fix: bool,
     options: Options,
 ) -> None:
@@ -335,14 +337,16 @@ def race(
     _known("", arguments, ARGUMENTS, "arguments")
     _known("--property", names, races.PROPERTY_IDS, "properties")
     _known("--between", between or (), races.FUNCTION, "functions that race")
-    if between and (arguments or show_all or fix):
-        raise Wrong("--between is a question of its own; ask it without arguments, --show-all and --fix")
+    if between and (arguments or show_all or fix or litmus):
+        raise Wrong("--between is a question of its own; ask it without arguments, --show-all, --fix and --litmus")
     if names and not between:
         raise Wrong("--property belongs to --between; the arguments name their own")
     given = (vcpus, cpus, irqs, lrs)
     sizes = () if given == (None,) * 4 else (races.sized(vcpus or 2, cpus or vcpus or 2, irqs or 1, lrs or 1),)
     scope = races.Scope(generation, sizes, limit_states or LIMIT)
     chosen = [ARGUMENTS[name] for name in dict.fromkeys(arguments or ARGUMENTS)]
+    if litmus is not None:
+        _litmus(litmus, dict(races.litmus_tests(chosen)))
     with options.runner() as runner:
 
         def run(tasks: Sequence[Task]) -> list[list[Obligation]]:
@@ -386,12 +390,25 @@ def _claim(argument: Any, answer: Sequence[Obligation], scope: Any) -> race_text
         races.said(premise.verdict, follows.verdict, conclusion.verdict),
         argument.between,
         tuple(p.sentence for p in argument.granted),
+        races.core(argument),
         {
             races.PREMISE: argument.premise.sentence,
             races.FOLLOWS: f"with that, {argument.conclusion} holds",
             **{o.property: SENTENCES[o.property] for o in answer[2:]},
         },
     )
+
+
+def _litmus(directory: str, texts: Mapping[str, str]) -> None:
+    """Write litmus tests by the names of their files."""
+    if not texts:
+        raise Wrong(f"--litmus {directory}: none of these arguments has a core of two CPUs; leave the arguments out")
+    try:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        for name, content in texts.items():
+            (Path(directory) / name).write_text(content)
+    except OSError as error:
+        raise Wrong(f"--litmus {directory}: {error.strerror}; give a directory that can be written") from None
 
 
 def _known(option: str, names: Sequence[str], known: Container[str], what: str) -> None:

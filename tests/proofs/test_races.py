@@ -10,6 +10,7 @@ import pytest
 from model.generation import GENERATIONS, NOVEMBER_2012, OCTOBER_2012, REFERENCE, Switches
 from proofs.argument import Argument
 from proofs.arguments import ARGUMENTS
+from proofs.arguments.cores import CORES
 from proofs.delivery import DELIVERED
 from proofs.instances import AT, INSTANCE, STEP, Size
 from proofs.overlap import FUNCTION
@@ -17,6 +18,7 @@ from proofs.premise import Premise, Terms
 from proofs.races import FOLLOWS, PREMISE, UNDECIDED, Scope, between_tasks, cause_tasks, judged, said, sized, tasks
 from proofs.runs import failing, search
 from properties.machine import INVARIANTS, STEP_PROPERTIES
+from vgicheck.engine.litmus import Barrier, Litmus, Lock, Unlock, happens
 from vgicheck.engine.verdict import Obligation, Verdict
 
 P, R, V = Verdict.PROVED, Verdict.REFUTED, Verdict.VACUOUS
@@ -222,3 +224,35 @@ def test_what_no_overlap_is_needed_for() -> None:
     """What is broken by one function after the other is said to need no overlap."""
     (found,) = between("kvm_vcpu_block", "kvm_vgic_inject_irq", "2012-10", "lowered-not-delivered")
     assert found.verdict is R and found.reason.startswith("without any overlap: ")
+
+
+# Cores ---------------------------------------------------------------------------------------------
+
+
+def without_barrier(name: str, cpu: int) -> Litmus:
+    """Return a core whose CPU has no barrier."""
+    core = CORES[name]
+    cpus = [tuple(a for a in c if n != cpu or not isinstance(a, Barrier)) for n, c in enumerate(core.cpus)]
+    return replace(core, cpus=tuple(cpus))
+
+
+@pytest.mark.parametrize("name", ["kick-before-entry", "wfi-check"])
+def test_a_missing_barrier(name: str) -> None:
+    """Kick and WFI need a barrier on both sides: without either the outcome happens, with store buffers only."""
+    assert not happens(CORES[name], buffers=True)
+    for cpu in (0, 1):
+        broken = without_barrier(name, cpu)
+        assert happens(broken, buffers=True) and not happens(broken, buffers=False)
+
+
+def test_a_missing_lock() -> None:
+    """The look at a line needs the lock: with it, in the sync, the outcome never happens; without, in the handler, it does."""
+    assert happens(CORES["handler-rearms"], buffers=False)
+    assert not happens(CORES["sync-rearms"], buffers=True)
+    locked = CORES["sync-rearms"].cpus[1]
+    assert tuple(a for a in locked if not isinstance(a, Lock | Unlock)) == CORES["handler-rearms"].cpus[1]
+
+
+def test_cores_are_of_arguments() -> None:
+    """Each core belongs to an argument and has its name."""
+    assert CORES.keys() <= ARGUMENTS.keys() and all(core.name == name for name, core in CORES.items())

@@ -13,7 +13,8 @@ from .text import numbered, shown_verdict, wrapped
 class Claim:
     """An argument as it is shown: its id, its words, where they stand, of which generation, and what came of it.
 
-    `between` names the functions that overlap, `granted` what is not in doubt; `asked` says by property what was asked.
+    `between` names the functions that overlap, `granted` what is not in doubt, `core` what becomes of its two-CPU core
+    where accesses change places; `asked` says by property what was asked.
     """
 
     id: str
@@ -23,6 +24,7 @@ class Claim:
     outcome: str
     between: tuple[str, str]
     granted: tuple[str, ...]
+    core: str
     asked: Mapping[str, str]
 
 
@@ -38,6 +40,8 @@ def claims(shown: Sequence[Claim], obligations: Sequence[Obligation]) -> Iterato
         for sentence in claim.granted:
             yield from wrapped("granted:", sentence, indent=2)
         yield from wrapped("so:", claim.outcome, indent=2)
+        if claim.core:
+            yield from wrapped("reordering:", claim.core, indent=2)
         for o in (o for o in own if o.property in claim.asked or o.verdict is not Verdict.PROVED):
             run = f"  [{numbers[o.subject, o.run]}]" if o.run is not None else ""
             said = claim.asked.get(o.property, o.reason) if o.run is not None or not o.reason else o.reason
