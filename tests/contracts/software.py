@@ -177,7 +177,7 @@ def what_enter_restores_leave_saves(one: ListRegister, stale: ListRegister, uie:
     assert new.shadow.eisr[0, 1] and new.shadow.eisr[0, 0] == (done and one.eoi and not one.hw)
 
 
-@contract("runloop", "u=and_(hcr.uie, not_(two(", "u=and_(hcr.uie, not_(some(")
+@contract("runloop", 'domain.two("valid"', 'domain.exists("valid"')
 def underflow_is_at_most_one_valid_register(uie: bool, one: int, two: int, eoi: bool, there: bool) -> None:
     """MISR.U is UIE with at most one valid list register, MISR.EOI is some bit of EISR."""
     assert 0 <= one < 4 and 0 <= two < 4
@@ -197,7 +197,7 @@ def nobody_sleeps_on_the_oracle(oracle: bool, why: int, phase: int, other: bool)
     assert 0 <= why <= Exit.MMIO and 0 <= phase < 8
     old = thread(running(Phase.HOST, why=why), 0, phase=phase)
     old = replace(old, vm=put(put(old.vm, 0, pending_on_cpu=oracle), 1, pending_on_cpu=other))
-    guard, new = runloop.block(old, 0)
+    guard, new = runloop.block(old, 0, REFERENCE)
     assert guard == (phase == Phase.SYNCED and why == Exit.WFI)
     assert new.thread.phase[0] == (Phase.HOST if oracle else Phase.BLOCKED)
 

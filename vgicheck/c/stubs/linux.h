@@ -377,6 +377,8 @@ static inline void writel(u32 value, volatile void *addr)
 #define __raw_readl(a) readl(a)
 #define __raw_writel(v, a) writel(v, a)
 #define ioread32(a) readl(a)
+#define le32_to_cpu(x) ((u32)(x))
+#define cpu_to_le32(x) ((u32)(x))
 #define iowrite32(v, a) writel(v, a)
 
 struct device_node {
