@@ -280,12 +280,21 @@ def prove(properties: Sequence[str], generation: str, options: Options) -> None:
             raise Wrong(f"{name}: no property of the model has this id; see `vgicheck list properties`")
     with options.runner() as runner:
 
-        def run(tasks: Sequence[Task]) -> list[Obligation]:
-            return [o for answers in runner.run(tasks, SECONDS_A_TASK * options.timeout) for o in answers]
+        left = list(model_proofs.tasks(properties, generation, runner.portfolio))
+        found: list[Obligation] = []
 
-        found = run(model_proofs.tasks(properties, generation, runner.portfolio))
+        def run(tasks: Sequence[Task]) -> list[Obligation]:
+            # What is left goes with the first tasks of the machine, so that no process waits for the last of it.
+            answers = runner.run([*left, *tasks], SECONDS_A_TASK * options.timeout)
+            found.extend(o for answer in answers[: len(left)] for o in answer)
+            answers = answers[len(left) :]
+            left.clear()
+            return [o for answer in answers for o in answer]
+
         if not properties or any(name in whole.IDS for name in properties):
             found += whole.obligations(run, generation, runner.portfolio, properties)
+        else:
+            run(())
     _keep(options.keep, found)
     if options.json_file != "-":
         click.echo(f"model, generation {generation}")

@@ -52,18 +52,65 @@ class Indices:
 
 
 @dataclass(slots=True)
-class Touched:
-    """The indices that terms touch, by kind: what the functions of the state, named `prefix`..., are applied to."""
+class Reader:
+    """Which indices terms touch: what the functions of the state, named `prefix`..., are applied to.
+
+    Each term is looked through once.
+    """
 
     indices: Indices
     prefix: str
-    _seen: dict[int, Any] = field(default_factory=dict)
-    """The terms that were read, by their number: one that dies gives its number to another."""
+    _known: dict[int, tuple[Any, tuple[tuple[str, Key], ...]]] = field(default_factory=dict)
+    """What was read, by the number of a term, which is kept: one that dies gives its number to another."""
+    _words: dict[int, tuple[Any, list[Any]]] = field(default_factory=dict)
+
+    def touches(self, term: Any) -> tuple[tuple[str, Key], ...]:
+        """Return the indices that a term touches, with their kinds; of one that is chosen, each choice."""
+        if not is_symbolic(term):
+            return ()
+        if term.get_id() not in self._known:
+            found = {(kind, label_of(key)): (kind, key) for kind, key in self._applied(term)}
+            self._known[term.get_id()] = term, tuple(found.values())
+        return self._known[term.get_id()][1]
+
+    def choices(self, key: Key) -> Iterable[Key]:
+        """Return what an index may be by its own conditions."""
+        return product(*(self._choices(word) for word in key))
+
+    def _applied(self, term: Any) -> Iterable[tuple[str, Key]]:
+        waiting, seen = [term], set()
+        while waiting:
+            part = waiting.pop()
+            if part.get_id() in seen:
+                continue
+            seen.add(part.get_id())
+            children = part.children()
+            waiting.extend(children)
+            if children and part.decl().kind() == z3.Z3_OP_UNINTERPRETED:
+                name = part.decl().name()
+                if name.startswith(self.prefix):
+                    for kind, key in self.indices.keys_in(name.removeprefix(self.prefix), tuple(children)):
+                        yield from ((kind, choice) for choice in self.choices(key))
+
+    def _choices(self, word: Any) -> list[Any]:
+        if not is_symbolic(word):
+            return [word]
+        if word.get_id() not in self._words:
+            self._words[word.get_id()] = word, _choices(word)
+        return self._words[word.get_id()][1]
+
+
+@dataclass(slots=True)
+class Touched:
+    """The indices that some terms touch, by kind."""
+
+    indices: Indices
+    reader: Reader
     _found: dict[str, dict[tuple[object, ...], Key]] = field(default_factory=dict)
 
     def add(self, kind: str, key: Key) -> None:
         """Count an index as touched; of one that is chosen by a condition, each choice."""
-        for choice in product(*(_choices(k) for k in key)):
+        for choice in self.reader.choices(key):
             self._found.setdefault(kind, {}).setdefault(label_of(choice), choice)
 
     def add_all(self, kinds: Kinds, keys: Sequence[Key]) -> None:
@@ -77,19 +124,9 @@ class Touched:
 
     def read(self, *terms: Any) -> None:
         """Collect what terms touch."""
-        waiting = [t for t in terms if is_symbolic(t)]
-        while waiting:
-            term = waiting.pop()
-            if term.get_id() in self._seen:
-                continue
-            self._seen[term.get_id()] = term
-            children = term.children()
-            waiting.extend(children)
-            if children and term.decl().kind() == z3.Z3_OP_UNINTERPRETED:
-                name = term.decl().name()
-                if name.startswith(self.prefix):
-                    for kind, key in self.indices.keys_in(name.removeprefix(self.prefix), tuple(children)):
-                        self.add(kind, key)
+        for term in terms:
+            for kind, key in self.reader.touches(term):
+                self._found.setdefault(kind, {}).setdefault(label_of(key), key)
 
     def of(self, kind: str) -> list[Key]:
         """List the indices of a kind that were touched."""
@@ -114,8 +151,6 @@ class Touched:
 
 def _choices(word: Any) -> list[Any]:
     """List what a word may be by its own conditions: an instance at each says as much as one at the word."""
-    if not is_symbolic(word):
-        return [word]
     found: dict[object, Any] = {}
     waiting = [z3.simplify(word)]
     while waiting:
@@ -167,10 +202,14 @@ class Context:
     domains: Sequence[Unbounded]
     invariants: Sequence[Assumed]
     _instances: dict[tuple[object, ...], tuple[Any, tuple[Key, ...]]] = field(default_factory=dict)
+    _reader: Reader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._reader = Reader(self.indices, self.prefix)
 
     def question(self, goal: Any, kinds: Kinds, at: Sequence[Key]) -> list[Any]:
         """Return the assertions that hold together exactly where the goal is met."""
-        touched = Touched(self.indices, self.prefix)
+        touched = Touched(self.indices, self._reader)
         touched.read(goal, *self.base)
         touched.add_all(kinds, at)
         for kind, key in self.given:
