@@ -279,7 +279,6 @@ def prove(properties: Sequence[str], generation: str, options: Options) -> None:
         if name not in (*model_proofs.IDS, *whole.IDS):
             raise Wrong(f"{name}: no property of the model has this id; see `vgicheck list properties`")
     with options.runner() as runner:
-
         left = list(model_proofs.tasks(properties, generation, runner.portfolio))
         found: list[Obligation] = []
 

@@ -10,7 +10,7 @@ import pytest
 import z3
 
 from vgicheck.engine.domain import Unbounded
-from vgicheck.engine.induction import Assumed, Context, Indices, Touched, assumed, negated
+from vgicheck.engine.induction import Assumed, Context, Indices, Reader, Touched, assumed, negated
 from vgicheck.engine.maps import Key, Map, MapOf
 from vgicheck.engine.values import Width, and_, fresh, implies, ite, le, lt, not_, or_
 
@@ -166,7 +166,7 @@ def test_touched_are_the_arguments_of_the_state_alone() -> None:
     """What functions of the state are applied to is touched, as deep as they are nested, and other functions' is not."""
     s, a = fresh(Toy, OLD), z3.BitVec("a", 4)
     other = z3.Function("else.taken", z3.BitVecSort(4), z3.BoolSort())
-    touched = Touched(INDICES, f"{OLD}.")
+    touched = Touched(Reader(INDICES, f"{OLD}."))
     touched.read(or_(s.taken[a], s.taken[s.first]), other(z3.BitVec("b", 4)), True)
     touched.read(s.by_pair[z3.BitVec("v", 2), 5])
     assert names(touched.of("slot")) == {"a", "old.first", "5"}
@@ -177,7 +177,7 @@ def test_touched_are_the_arguments_of_the_state_alone() -> None:
 def test_an_index_that_is_chosen_counts_as_each_choice() -> None:
     """Of an index under conditions, however nested, each alternative is touched, and none twice."""
     a, b, p = z3.BitVec("a", 4), z3.BitVec("b", 4), z3.Bool("p")
-    touched = Touched(INDICES, f"{OLD}.")
+    touched = Touched(Reader(INDICES, f"{OLD}."))
     touched.add("slot", (ite(p, a, ite(z3.Bool("q"), b, 7, width=4), width=4),))
     touched.add("slot", (a,))
     assert names(touched.of("slot")) == {"a", "b", "7"}
@@ -186,7 +186,7 @@ def test_an_index_that_is_chosen_counts_as_each_choice() -> None:
 
 def test_kinds_that_go_together_are_combined_as_they_were_met() -> None:
     """Two kinds of a pair give the pairs that were touched, not each with each; other kinds do."""
-    touched = Touched(INDICES, f"{OLD}.")
+    touched = Touched(Reader(INDICES, f"{OLD}."))
     touched.add_all(("owner", "slot"), ((0,), (1,)))
     touched.add_all(("owner", "slot"), ((2,), (3,)))
     assert set(touched.combinations(("owner", "slot"))) == {((0,), (1,)), ((2,), (3,))}

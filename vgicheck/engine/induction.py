@@ -104,7 +104,6 @@ class Reader:
 class Touched:
     """The indices that some terms touch, by kind."""
 
-    indices: Indices
     reader: Reader
     _found: dict[str, dict[tuple[object, ...], Key]] = field(default_factory=dict)
 
@@ -118,7 +117,7 @@ class Touched:
         for kind, key in zip(kinds, keys, strict=True):
             self.add(kind, key)
         for n in range(len(kinds) - 1):
-            pair = self.indices.pairs.get(kinds[n : n + 2])
+            pair = self.reader.indices.pairs.get(kinds[n : n + 2])
             if pair is not None:
                 self.add(pair, keys[n] + keys[n + 1])
 
@@ -137,9 +136,9 @@ class Touched:
         options: list[list[tuple[Key, ...]]] = []
         rest = kinds
         while rest:
-            pair = self.indices.pairs.get(rest[:2])
+            pair = self.reader.indices.pairs.get(rest[:2])
             if pair is not None:
-                first = len(self.indices.widths[rest[0]])
+                first = len(self.reader.indices.widths[rest[0]])
                 options.append([(k[:first], k[first:]) for k in self.of(pair)])
                 rest = rest[2:]
             else:
@@ -209,7 +208,7 @@ class Context:
 
     def question(self, goal: Any, kinds: Kinds, at: Sequence[Key]) -> list[Any]:
         """Return the assertions that hold together exactly where the goal is met."""
-        touched = Touched(self.indices, self._reader)
+        touched = Touched(self._reader)
         touched.read(goal, *self.base)
         touched.add_all(kinds, at)
         for kind, key in self.given:
