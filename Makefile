@@ -5,11 +5,7 @@ BIN   := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 PATCH ?= examples/good-vgic-init.patch
 
-<<<<<<< HEAD
-.PHONY: review prove confirm test slow oracle bench lint clean
-=======
-.PHONY: review prove confirm test oracle conformance bench lint clean
->>>>>>> trust
+.PHONY: review prove confirm test slow oracle conformance bench lint clean
 
 review: $(READY)	## judge an example, or PATCH=file
 	$(BIN)/vgicheck review $(PATCH)
