@@ -35,7 +35,14 @@ def test_there_are_good_and_bad_examples() -> None:
     assert sum(name.startswith("bad-") for name in names) >= 8
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda p: p.name)
+LONG = ("bad-other-vcpu", "bad-uie-register", "bad-elrsr", "bad-lock-in-handler")
+"""How examples begin that are one more fault of the handler: each takes some ten seconds."""
+
+
+@pytest.mark.parametrize(
+    "file",
+    [pytest.param(f, id=f.name, marks=[pytest.mark.slow] if f.name.startswith(LONG) else []) for f in FILES],
+)
 def test_what_is_refuted_is_what_the_mail_expects(file: Path) -> None:
     """Each example's refuted obligations are those of its Expect line; a good one's are all proved."""
     patch = read_patch(file.read_bytes(), file.name)
