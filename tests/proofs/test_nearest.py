@@ -55,6 +55,7 @@ def test_a_run_that_another_switch_mends() -> None:
     assert not Seen(KICK).breaks(replace(WITHOUT, entry_rechecks=True))
 
 
+@pytest.mark.slow
 def test_the_one_switch_that_matters() -> None:
     """Of two switches that are off the one is named that mends the property, as proved as the induction says."""
     asked: list[Switches] = []

@@ -91,6 +91,7 @@ def test_belief():
     assert believed.digest == Believed(frozenset({two, one})).digest != ALL.digest
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_never_refuted():
     """No invariant of an old generation that keeps all its sentences fails in any state of an instance."""
     kept = {i.id for i in INDUCTIVE} - {INDUCTIVE[n].id for n, _ in of_old().lost}
