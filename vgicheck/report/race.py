@@ -46,6 +46,6 @@ def claims(shown: Sequence[Claim], obligations: Sequence[Obligation]) -> Iterato
             run = f"  [{numbers[o.subject, o.run]}]" if o.run is not None else ""
             said = claim.asked.get(o.property, o.reason) if o.run is not None or not o.reason else o.reason
             yield f"  {o.property:<25} {shown_verdict(o):<9} {said}{run}".rstrip()
-        for bounds in dict.fromkeys(o.bounds for o in own if o.run is None and o.bounds):
+        for bounds in dict.fromkeys(o.bounds for o in own if o.verdict is Verdict.PROVED):
             yield from wrapped("proved for:", bounds, indent=2)
         yield ""
