@@ -15,7 +15,7 @@ from vgicheck.engine.values import and_, concat, field_of, ite, le, lt, not_, sa
 from .distributor import Distributor, VgicCpu
 from .generation import Switches
 from .handler import HandlerState, finish, flagged, process_lr
-from .machine import Irq, Machine, Phase, in_phase, locked_by, put, registers, unlock
+from .machine import Irq, Machine, Phase, in_phase, locked_by, passed, put, registers, unlock
 from .runloop import maintenance_line, rearmed
 from .vm import bank_of
 
@@ -63,7 +63,7 @@ def irq_lr(s: Machine, cpu: int, l: int, domain: Domain, switches: Switches) -> 
 def irq_rearm(s: Machine, cpu: int, switches: Switches) -> tuple[bool, Machine]:
     """The handler, which has read the line of the interrupt that it let go of, has its vCPU look again, or not."""
     vcpu = s.cpu.running[cpu]
-    l = field_of(s.cpu.irq_lr[cpu] - 1, 5, 0)
+    l = passed(s.cpu.irq_lr[cpu])
     new = rearmed(s, vcpu, s.shadow.lr[vcpu, l].virtual_id, s.cpu.irq_saw[cpu])
     guard = and_(bool(switches.irq_rearms), s.cpu.irq[cpu] == Irq.REARM)
     return guard, replace(new, cpu=put(new.cpu, cpu, irq=Irq.RUN, irq_saw=False))

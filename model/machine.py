@@ -15,7 +15,7 @@ from enum import IntEnum
 from typing import Annotated, Any, TypeVar
 
 from vgicheck.engine.maps import Map, MapOf
-from vgicheck.engine.values import Width, and_, concat, ite, lt, or_, same
+from vgicheck.engine.values import Width, and_, concat, field_of, ite, lt, or_, same
 
 from .gich import Gich, Hcr, Misr
 from .lr import ListRegister
@@ -243,6 +243,11 @@ def registers(s: Machine, cpu: int) -> Gich:
         vmcr=VMCR,
         apr=0,
     )
+
+
+def passed(cursor: int) -> Lr:
+    """Return the list register that a loop's cursor, which stands behind it, has passed last."""
+    return field_of(cursor - 1, 5, 0)
 
 
 def current_lr(s: Machine, vcpu: int, l: int) -> ListRegister:

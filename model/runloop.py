@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from vgicheck.engine.domain import Domain
 from vgicheck.engine.maps import Map
-from vgicheck.engine.values import and_, field_of, iff, implies, ite, le, lt, not_, or_, same, widened, zeroed
+from vgicheck.engine.values import and_, iff, implies, ite, le, lt, not_, or_, same, widened, zeroed
 
 from .distributor import LR_EMPTY, NR_PRIVATE_IRQS
 from .generation import Switches
@@ -41,6 +41,7 @@ from .machine import (
     lock,
     locked_by,
     lr_key,
+    passed,
     put,
     runs,
     thread,
@@ -267,7 +268,7 @@ def rearmed(s: Machine, vcpu: int, intid: int, high: bool) -> Machine:
 def sync_rearm(s: Machine, vcpu: int, switches: Switches) -> tuple[bool, Machine]:
     """The sync, which has read the line of the interrupt that it let go of, has its vCPU look again, or not."""
     guard = and_(_syncing(s, vcpu, True, switches), s.thread.cursor[vcpu] != LAST_RANK)
-    l = field_of(s.thread.cursor[vcpu] - 1, 5, 0)
+    l = passed(s.thread.cursor[vcpu])
     new = rearmed(s, vcpu, s.shadow.lr[vcpu, l].virtual_id, s.thread.saw[vcpu])
     return guard, thread(new, vcpu, half=False, saw=False)
 

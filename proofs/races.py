@@ -22,7 +22,7 @@ from .arguments.cores import CORES
 from .delivery import DELIVERED, delivery
 from .instances import AT, INSTANCE, QUICK, Size, retarget, set_up
 from .nearest import HASTE, nearest
-from .overlap import FUNCTION, Function, apart
+from .overlap import Function, apart
 from .premise import Terms
 from .runs import LIMIT, Broken, search
 from .whole import PROPERTY_IDS, proves, refutation, run_of
@@ -35,20 +35,6 @@ ASKED = {
     FOLLOWS: "the conclusion, where no step is made for which the premise fails",
 }
 """In words."""
-__all__ = [
-    "ASKED",
-    "FUNCTION",
-    "PROPERTY_IDS",
-    "Scope",
-    "between_tasks",
-    "cause_tasks",
-    "core",
-    "litmus_tests",
-    "mend",
-    "said",
-    "sized",
-    "tasks",
-]
 METHOD = "every state of small machines"
 BETWEEN_OF = "2012-10"
 BETWEEN = tuple(
@@ -103,6 +89,9 @@ def litmus_tests(arguments: Sequence[Argument]) -> Iterator[tuple[str, str]]:
             yield f"{argument.id}.litmus", herd7(CORES[argument.id], [argument.words, f"Here it {core(argument)}."])
 
 
+Run = Callable[[], Iterator[Obligation]]
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """In which machines an argument is judged, where that is not what the argument itself says.
@@ -116,9 +105,13 @@ class Scope:
     sizes: tuple[Size, ...] = ()
     limit: int = LIMIT
 
-    def of(self, argument: Argument) -> tuple[str, tuple[Size, ...]]:
-        """Return the generation and the machines in which an argument is judged."""
-        return self.generation or argument.generation, self.sizes or argument.sizes
+    def of(self, generation: str, sizes: Sequence[Size]) -> Scope:
+        """Return the whole scope of a question that names a generation and machines of its own."""
+        return Scope(self.generation or generation, self.sizes or tuple(sizes), self.limit)
+
+    def task(self, key: tuple[str, ...], promised: Sequence[tuple[str, str]], run: Run) -> Task:
+        """Return the task of a question that is asked in this scope, which is whole."""
+        return Task((*key, self.generation, str(self.limit), *map(repr, self.sizes)), tuple(promised), run)
 
 
 def sized(vcpus: int, cpus: int, irqs: int, lrs: int) -> Size:
@@ -143,14 +136,13 @@ def tasks(arguments: Sequence[Argument], scope: Scope) -> list[Task]:
 
 
 def _task(argument: Argument, scope: Scope) -> Task:
-    generation, sizes = scope.of(argument)
+    here = scope.of(argument.generation, argument.sizes)
 
     def run() -> Iterator[Obligation]:
-        yield from judged(argument, GENERATIONS[generation], sizes, scope.limit)
+        yield from judged(argument, GENERATIONS[here.generation], here.sizes, here.limit)
 
     asked = (PREMISE, FOLLOWS, argument.conclusion, *([DELIVERED] if argument.delivers else []))
-    key = ("race", argument.id, generation, str(scope.limit), *(repr(size) for size in sizes))
-    return Task(key, tuple((name, argument.id) for name in asked), run)
+    return here.task(("race", argument.id), [(name, argument.id) for name in asked], run)
 
 
 def judged(argument: Argument, switches: Switches, sizes: Sequence[Size], limit: int = LIMIT) -> Iterator[Obligation]:
@@ -160,7 +152,7 @@ def judged(argument: Argument, switches: Switches, sizes: Sequence[Size], limit:
     found = seen.obligation(premise.id, argument.id, switches)
     conclusion = seen.obligation(name, argument.id, switches)
     if found.verdict is Verdict.PROVED:
-        follows = replace(conclusion)
+        follows = conclusion
     else:
         seen = _Seen.of(sizes, switches, (name,), Terms((), (*argument.granted, premise), witnessed=True), limit)
         follows = seen.obligation(name, argument.id, switches)
@@ -244,20 +236,19 @@ def cause_tasks(arguments: Sequence[Argument], scope: Scope) -> list[Task]:
 
 
 def _cause_task(argument: Argument, scope: Scope) -> Task:
-    generation, sizes = scope.of(argument)
+    here = scope.of(argument.generation, argument.sizes)
     names = tuple(f"{argument.conclusion}{AT}{step.name}" for step in STEPS)
 
     def run() -> Iterator[Obligation]:
-        switches, terms = GENERATIONS[generation], Terms((), argument.granted, apart=True)
-        seen = _Seen.of(sizes, switches, (argument.conclusion,), terms, scope.limit)
+        switches, terms = GENERATIONS[here.generation], Terms((), argument.granted, apart=True)
+        seen = _Seen.of(here.sizes, switches, (argument.conclusion,), terms, here.limit)
         for name in names:
             if name in seen.broken or seen.cut:
                 yield replace(seen.obligation(name, argument.id, switches), property=name)
             else:
                 yield Obligation(name, argument.id, Verdict.PROVED, METHOD, seen.bounds)
 
-    key = ("causes", argument.id, generation, str(scope.limit), *(repr(size) for size in sizes))
-    return Task(key, tuple((name, argument.id) for name in names), run)
+    return here.task(("causes", argument.id), [(name, argument.id) for name in names], run)
 
 
 def mend(
@@ -273,19 +264,18 @@ def mend(
 
 
 def _mending_task(argument: Argument, o: Obligation, scope: Scope, portfolio: Portfolio) -> Task:
-    generation, sizes = scope.of(argument)
+    here = scope.of(argument.generation, argument.sizes)
 
     def run() -> Iterator[Obligation]:
-        switches = GENERATIONS[generation]
-        tried = tuple(dict.fromkeys((*sizes, *QUICK)))
+        switches = GENERATIONS[here.generation]
+        tried = tuple(dict.fromkeys((*here.sizes, *QUICK)))
         lost = {name for size in tried for name in search(size, switches, PROPERTY_IDS, HASTE).broken}
         kept = [name for name in PROPERTY_IDS if name not in lost]
         proved = partial(proves, o.property, timeout=portfolio.timeout)
-        near = nearest(run_of(o, sizes), kept, switches, proved, tried, NOT_NEEDED)
+        near = nearest(run_of(o, here.sizes), kept, switches, proved, tried, NOT_NEEDED)
         yield Obligation(o.property, MENDED, Verdict.NOT_RUN if near is None else near.verdict, nearest=near)
 
-    key = ("mending", argument.id, generation, str(scope.limit), *(repr(size) for size in sizes))
-    return Task(key, ((o.property, MENDED),), run)
+    return here.task(("mending", argument.id), [(o.property, MENDED)], run)
 
 
 # A question that nobody wrote down ----------------------------------------------------------------
@@ -296,20 +286,19 @@ def between_tasks(one: Function, two: Function, names: Sequence[str], scope: Sco
 
     What a machine breaks without any overlap is no matter of these two; that is said where nothing else is found.
     """
-    generation = scope.generation or BETWEEN_OF
-    sizes = scope.sizes or BETWEEN
+    here = scope.of(BETWEEN_OF, BETWEEN)
     subject = f"{one.name} | {two.name}"
 
     def run() -> Iterator[Obligation]:
-        switches = GENERATIONS[generation]
-        together = _Seen(tuple(size.name for size in sizes))
+        switches = GENERATIONS[here.generation]
+        together = _Seen(tuple(size.name for size in here.sizes))
         alone = _Seen(together.sizes)
-        for size in sizes:
+        for size in here.sizes:
             left = [name for name in names if name not in together.broken]
-            by_order = _Seen.of((size,), switches, left, Terms((), apart(), witnessed=True), scope.limit)
+            by_order = _Seen.of((size,), switches, left, Terms((), apart(), witnessed=True), here.limit)
             left = [name for name in left if name not in by_order.broken]
             terms = Terms((), apart(frozenset({one, two})), witnessed=True)
-            together.add(_Seen.of((size,), switches, left, terms, scope.limit))
+            together.add(_Seen.of((size,), switches, left, terms, here.limit))
             alone.add(by_order)
         for name in names:
             if name in alone.broken and name not in together.broken:
@@ -319,5 +308,4 @@ def between_tasks(one: Function, two: Function, names: Sequence[str], scope: Sco
                 found = together.obligation(name, subject, switches)
             yield found
 
-    key = ("between", one.name, two.name, generation, str(scope.limit), *names, *(repr(size) for size in sizes))
-    return [Task(key, tuple((name, subject) for name in names), run)]
+    return [here.task(("between", one.name, two.name, *names), [(name, subject) for name in names], run)]

@@ -25,6 +25,7 @@ from model.machine import (
     in_phase,
     locked_by,
     lr_key,
+    passed,
     rank,
     runs,
 )
@@ -108,7 +109,7 @@ def rearmed_soon(s: Machine, v: int, intid: int, switches: Switches) -> bool:
 def _half_rearmed(s: Machine, v: int, intid: int) -> bool:
     """The handler on the CPU of a vCPU, or its sync, saw the line of an interrupt high, and did not act on it yet."""
     p, lr = s.thread.cpu[v], s.shadow.lr
-    by_handler, by_sync = field_of(s.cpu.irq_lr[p] - 1, 5, 0), field_of(s.thread.cursor[v] - 1, 5, 0)
+    by_handler, by_sync = passed(s.cpu.irq_lr[p]), passed(s.thread.cursor[v])
     handler = and_(s.cpu.busy[p], s.cpu.running[p] == v, s.cpu.irq[p] == Irq.REARM, s.cpu.irq_saw[p])
     sync = and_(in_phase(s, v, Phase.SYNC), s.thread.half[v], s.thread.saw[v])
     return or_(

@@ -339,12 +339,14 @@ def race(
     """Judge the arguments why code that runs at the same time does no harm: all of them, or those named."""
     from proofs import races
     from proofs.arguments import ARGUMENTS
+    from proofs.overlap import FUNCTION
     from proofs.runs import LIMIT
+    from proofs.whole import PROPERTY_IDS
 
     _known("--generation", [generation] if generation else [], GENERATIONS, "generations")
     _known("", arguments, ARGUMENTS, "arguments")
-    _known("--property", names, races.PROPERTY_IDS, "properties")
-    _known("--between", between or (), races.FUNCTION, "functions that race")
+    _known("--property", names, PROPERTY_IDS, "properties")
+    _known("--between", between or (), FUNCTION, "functions that race")
     if between and (arguments or show_all or fix or litmus):
         raise Wrong("--between is a question of its own; ask it without arguments, --show-all, --fix and --litmus")
     if names and not between:
@@ -361,8 +363,8 @@ def race(
             return runner.run(tasks, SECONDS_A_TASK * options.timeout)
 
         if between:
-            asked = tuple(dict.fromkeys(names)) or races.PROPERTY_IDS
-            one, two = (races.FUNCTION[name] for name in between)
+            asked = tuple(dict.fromkeys(names)) or PROPERTY_IDS
+            one, two = (FUNCTION[name] for name in between)
             found = [o for answer in run(races.between_tasks(one, two, asked, scope)) for o in answer]
             shown: list[race_text.Claim] = []
         else:
@@ -389,12 +391,11 @@ def _claim(argument: Any, answer: Sequence[Obligation], scope: Any) -> race_text
     from proofs import races
 
     premise, follows, conclusion, *_ = answer
-    generation, _ = scope.of(argument)
     return race_text.Claim(
         argument.id,
         argument.words,
         argument.where,
-        generation,
+        scope.generation or argument.generation,
         races.said(premise.verdict, follows.verdict, conclusion.verdict),
         argument.between,
         tuple(p.sentence for p in argument.granted),
@@ -430,9 +431,6 @@ def _known(option: str, names: Sequence[str], known: Container[str], what: str) 
 @click.argument("what", type=click.Choice(["properties", "arguments", "generations", "functions"]))
 def list_(what: str) -> None:
     """List what there is to ask about."""
-    from proofs.arguments import ARGUMENTS
-    from proofs.overlap import FUNCTION
-
     if what == "properties":
         for name, sentence in SENTENCES.items():
             click.echo(f"{name:<28} {sentence}")
@@ -441,11 +439,15 @@ def list_(what: str) -> None:
             on = [f for f in switches.__slots__ if getattr(switches, f)]
             click.echo(f"{name:<12} {', '.join(on) if on else 'every switch off'}")
     elif what == "functions":
+        from proofs.overlap import FUNCTION
+
         for name, subject in SUBJECTS.items():
             click.echo(f"{name:<34} {subject}")
         for name, function in FUNCTION.items():
             click.echo(f"{name:<34} races: {', '.join(function.steps)}")
     else:
+        from proofs.arguments import ARGUMENTS
+
         for name, argument in ARGUMENTS.items():
             click.echo(f"{name:<22} {argument.words}")
 

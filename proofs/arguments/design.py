@@ -6,10 +6,10 @@ from typing import Any
 
 from model.generation import Switches
 from model.lr import LRState
-from model.machine import Irq, Machine, Phase, in_phase, locked_by
+from model.machine import Irq, Machine, Phase, in_phase, locked_by, passed
 from model.vm import bank_of
 from vgicheck.engine.domain import Domain
-from vgicheck.engine.values import and_, field_of, iff, implies, not_, or_
+from vgicheck.engine.values import and_, iff, implies, not_, or_
 
 from ..argument import Argument
 from ..premise import Premise
@@ -54,12 +54,12 @@ def _lock_is_free(old: Machine, new: Machine, domain: Domain, switches: Switches
 
 
 def _line_as_handler_read(old: Machine, new: Machine, domain: Domain, switches: Switches, cpu: int, **_: Any) -> bool:
-    vcpu, l = old.cpu.running[cpu], field_of(old.cpu.irq_lr[cpu] - 1, 5, 0)
+    vcpu, l = old.cpu.running[cpu], passed(old.cpu.irq_lr[cpu])
     return iff(old.vm.irq_state[bank_of(vcpu, old.shadow.lr[vcpu, l].virtual_id)], old.cpu.irq_saw[cpu])
 
 
 def _line_as_sync_read(old: Machine, new: Machine, domain: Domain, switches: Switches, vcpu: int, **_: Any) -> bool:
-    l = field_of(old.thread.cursor[vcpu] - 1, 5, 0)
+    l = passed(old.thread.cursor[vcpu])
     return iff(old.vm.irq_state[bank_of(vcpu, old.shadow.lr[vcpu, l].virtual_id)], old.thread.saw[vcpu])
 
 
