@@ -108,7 +108,7 @@ def functional(patch: Path, size: int) -> tuple[bool, float, float]:
     example, unit = unit_of(patch, size)
     at = fresh(At, "at")
     judge = Judge(
-        unit,
+        unit.program,
         bound(size)[HANDLER_FUNCTION],
         at,
         lt(at.intid, min(size, 1020)),
@@ -142,7 +142,7 @@ def summaries(patch: Path) -> Iterator[Row]:
     for function in example.functions:
         at = fresh(At, "at")
         judge = Judge(
-            unit, bound(size)[function], at, True, at.lr, example.ours, frozenset(), Portfolio(LIMIT), tell=False
+            unit.program, bound(size)[function], at, True, at.lr, example.ours, frozenset(), Portfolio(LIMIT), tell=False
         )
         start = time.process_time()
         judge.summarise()

@@ -5,7 +5,7 @@ Only what the maintenance handler and initialisation touch is here yet: no queue
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from vgicheck.engine.maps import Map, MapOf
@@ -30,18 +30,21 @@ Banked = Annotated[Map[bool], MapOf((32, 10), bool)]
 
 @dataclass(frozen=True, slots=True)
 class Distributor:
-    """`struct vgic_dist`: per-interrupt state of a VM."""
+    """`struct vgic_dist`: per-interrupt state of a VM, and `irq_pending_on_cpu` by vCPU."""
 
     irq_enabled: Banked
     irq_cfg: Banked
     irq_active: Banked
+    irq_state: Banked
+    pending_on_cpu: Annotated[Map[bool], MapOf((3,), bool)]
 
 
 @dataclass(frozen=True, slots=True)
 class VgicCpu:
     """`struct vgic_cpu`: the shadow of a vCPU's registers.
 
-    `misr`, `eisr` and `elrsr` are as the last exit saved them: copies, not the registers.
+    `misr`, `eisr` and `elrsr` are as the last exit saved them: copies, not the registers.  `pending` is what the flush of
+    2012 looks at, by INTID.
     """
 
     nr_lr: Annotated[int, Width(7)]
@@ -53,6 +56,7 @@ class VgicCpu:
     elrsr: Annotated[Map[bool], MapOf((6,), bool)]
     lr_used: Annotated[Map[bool], MapOf((6,), bool)]
     irq_lr_map: Annotated[Map[int], MapOf((10,), Annotated[int, Width(8)])]
+    pending: Annotated[Map[bool], MapOf((10,), bool)]
 
 
 def bank(vcpu_id: int, intid: int) -> tuple[int, int]:
@@ -69,4 +73,4 @@ def retire(cpu: VgicCpu) -> VgicCpu:
         gone = and_(lt(l, cpu.nr_lr), cpu.elrsr[l], cpu.lr_used[l])
         lr_used = lr_used.set(l, False, when=gone)
         irq_lr_map = irq_lr_map.set(cpu.lr[l].virtual_id, LR_EMPTY, when=gone)
-    return VgicCpu(cpu.nr_lr, cpu.lr, cpu.hcr, cpu.vmcr, cpu.misr, cpu.eisr, cpu.elrsr, lr_used, irq_lr_map)
+    return replace(cpu, lr_used=lr_used, irq_lr_map=irq_lr_map)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from vgicheck.engine.values import Width, and_, ite, lt, not_, or_
+from vgicheck.engine.values import Width, and_, field_of, ite, lt, not_, or_
 
 from .distributor import NR_LRS, Distributor, VgicCpu, Word, bank
 from .generation import Switches
@@ -44,7 +44,10 @@ def vgic_maintenance_handler(s: HandlerState, switches: Switches) -> HandlerStat
     """Clear the active bit and the EOI flag of every EOIed list register, and UIE on underflow."""
     handled = s
     for l in range(NR_LRS):
-        handled = process_lr(handled, l, flagged(s, l, switches), switches)
+        when = flagged(s, l, switches)
+        handled = process_lr(handled, l, when, switches)
+        if switches.irq_rearms:
+            handled = rearm(handled, l, when)
     return finish(handled, switches)
 
 
@@ -96,6 +99,15 @@ def report_empty(s: HandlerState, l: int, when: bool) -> HandlerState:
     """
     empty = and_(when, s.cpu.lr[l].state == 0)
     return replace(s, cpu=replace(s.cpu, elrsr=s.cpu.elrsr.set(l, or_(s.cpu.elrsr[l], empty))))
+
+
+def rearm(s: HandlerState, l: int, when: bool) -> HandlerState:
+    """The vCPU is to look again at the interrupt in list register `l` if its line is still high, and not otherwise."""
+    intid = s.cpu.lr[l].virtual_id
+    high = s.dist.irq_state[bank(s.vcpu_id, intid)]
+    oracle = s.dist.pending_on_cpu.set(field_of(s.vcpu_id, 2, 0), True, and_(when, high))
+    cpu = replace(s.cpu, pending=s.cpu.pending.set(intid, high, when))
+    return replace(s, cpu=cpu, dist=replace(s.dist, pending_on_cpu=oracle))
 
 
 def clear_uie(s: HandlerState, when: bool) -> HandlerState:

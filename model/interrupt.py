@@ -99,8 +99,15 @@ def handler_state(s: Machine, cpu: int) -> HandlerState:
             elrsr=Map(lambda key: shadow.elrsr[vcpu, key[0]]),
             lr_used=Map(lambda key: shadow.lr_used[vcpu, key[0]]),
             irq_lr_map=Map(lambda key: shadow.lr_map[vcpu, key[0], 0], width=8),
+            pending=Map(lambda key: shadow.cached[vcpu, key[0]]),
         ),
-        dist=Distributor(_wide(vm.irq_enabled), _wide(vm.irq_cfg), _wide(vm.irq_active)),
+        dist=Distributor(
+            irq_enabled=_wide(vm.irq_enabled),
+            irq_cfg=_wide(vm.irq_cfg),
+            irq_active=_wide(vm.irq_active),
+            irq_state=_wide(vm.irq_state),
+            pending_on_cpu=vm.pending_on_cpu,
+        ),
         hw=registers(s, cpu),
         result=0,
     )

@@ -104,7 +104,7 @@ def judged(subject: Example, function: str, edited: str, text: str) -> Iterator[
     at = fresh(At, "at")
     properties = claimed_of(function)
     judge = Judge(
-        unit,
+        unit.program,
         bound(SIZE)[function],
         at,
         lt(at.intid, SIZE),

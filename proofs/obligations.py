@@ -11,9 +11,8 @@ from model.generation import OCTOBER_2012, REFERENCE, Switches
 from model.gich import FIRST_SPECIAL_INTID
 from properties.property import At
 from vgicheck.c.binding import Bound
-from vgicheck.c.ir import Unsupported
+from vgicheck.c.ir import Program, Unsupported
 from vgicheck.c.judge import CODE, Judge
-from vgicheck.c.source import Unit
 from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.values import fresh, lt
 from vgicheck.engine.verdict import Location, Obligation, Verdict
@@ -36,7 +35,7 @@ SWITCHES: dict[str, tuple[str, ...]] = {
 class Job:
     """One function of one unit, built for so many interrupts."""
 
-    unit: Unit
+    program: Program
     bound: Bound
     nr_irqs: int
     ours: frozenset[str]
@@ -58,7 +57,7 @@ def judge_function(job: Job) -> Iterator[Obligation]:
     function = job.bound.function
     at = fresh(At, "at")
     judge = Judge(
-        job.unit,
+        job.program,
         job.bound,
         at,
         lt(at.intid, min(job.nr_irqs, FIRST_SPECIAL_INTID)),
@@ -105,7 +104,7 @@ def _refines(judge: Judge, job: Job) -> Obligation:
     A candidate that a counterexample to an earlier one refutes is not asked about again; the last one asked about
     survived all others' counterexamples, and its own is the one that is told.
     """
-    nearest: Obligation | None = None
+    nearest: Switches | None = None
     refuted: list[Any] = []
     for switches in candidates(job.bound.function):
         transition = job.bound.transition
@@ -119,11 +118,11 @@ def _refines(judge: Judge, job: Job) -> Obligation:
         if obligation.verdict is not Verdict.REFUTED:
             return obligation
         refuted.append(counterexample)
-        nearest = replace(
-            obligation, reason=f"{obligation.reason} (nearest: {described(switches, job.bound.function)})"
-        )
+        nearest, found = switches, obligation
     assert nearest is not None
-    return nearest
+    if job.bound.occurs is not None:
+        found, _ = judge.refines(_with(job.bound.transition, nearest), anywhere=False)
+    return replace(found, reason=f"{found.reason} (nearest: {described(nearest, job.bound.function)})")
 
 
 def _with(transition: Any, switches: Switches) -> Any:

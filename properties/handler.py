@@ -100,6 +100,7 @@ def _eoi_touches_nothing_else(old: HandlerState, new: HandlerState, at: At) -> S
             iff(new.cpu.elrsr[at.lr], old.cpu.elrsr[at.lr]),
         ),
         Part("no other field of the distributor changes", acts(old), _same_config(old.dist, new.dist, k)),
+        *_looks_again(old, new, at),
         Part(
             "GICH_HCR changes only on underflow",
             and_(acts(old), not_(old.cpu.misr.u)),
@@ -110,6 +111,24 @@ def _eoi_touches_nothing_else(old: HandlerState, new: HandlerState, at: At) -> S
             and_(acts(old), old.cpu.misr.u),
             _same_but_uie(new.hw.hcr, old.cpu.hcr),
         ),
+    ]
+
+
+def _looks_again(old: HandlerState, new: HandlerState, at: At) -> Sequence[Part]:
+    """An interrupt that was ended may be looked at again, by this vCPU and as its line is; no other."""
+    ended = any_of(range(NR_LRS), lambda l: and_(flagged(old, l), old.cpu.lr[l].virtual_id == at.intid))
+    kept = iff(new.cpu.pending[at.intid], old.cpu.pending[at.intid])
+    mine = widened(at.vcpu, 32) == old.vcpu_id
+    before, after = old.dist.pending_on_cpu[at.vcpu], new.dist.pending_on_cpu[at.vcpu]
+    return [
+        Part("no other interrupt becomes pending, or ceases to be", and_(acts(old), not_(ended)), kept),
+        Part(
+            "a flagged interrupt is pending only as its line is",
+            and_(acts(old), ended),
+            or_(kept, iff(new.cpu.pending[at.intid], old.dist.irq_state[key(old, at)])),
+        ),
+        Part("no other vCPU has anything new to look at", and_(acts(old), not_(mine)), iff(after, before)),
+        Part("what this vCPU has to look at is not forgotten", and_(acts(old), mine, before), after),
     ]
 
 
@@ -177,7 +196,9 @@ def unchanged(old: HandlerState, new: HandlerState, at: At) -> list[tuple[str, b
         ("GICH_HCR is unchanged", same(new.hw.hcr, old.hw.hcr)),
         ("the saved ELRSR is unchanged", iff(new.cpu.elrsr[at.lr], old.cpu.elrsr[at.lr])),
         ("no other field of the vCPU changes", _same_rest(old.cpu, new.cpu, at)),
+        ("no interrupt becomes pending, or ceases to be", iff(old.cpu.pending[at.intid], new.cpu.pending[at.intid])),
         ("no other field of the distributor changes", _same_config(old.dist, new.dist, k)),
+        ("no bit of irq_pending_on_cpu changes", iff(old.dist.pending_on_cpu[at.vcpu], new.dist.pending_on_cpu[at.vcpu])),
     ]
 
 
@@ -193,7 +214,8 @@ def _same_rest(old: VgicCpu, new: VgicCpu, at: At) -> bool:
 
 
 def _same_config(old: Distributor, new: Distributor, k: tuple[int, int]) -> bool:
-    return and_(iff(old.irq_enabled[k], new.irq_enabled[k]), iff(old.irq_cfg[k], new.irq_cfg[k]))
+    pairs = ((old.irq_enabled, new.irq_enabled), (old.irq_cfg, new.irq_cfg), (old.irq_state, new.irq_state))
+    return and_(*(iff(before[k], after[k]) for before, after in pairs))
 
 
 def _same_but_uie(a: Hcr, b: Hcr) -> bool:
@@ -240,10 +262,10 @@ HANDLER: tuple[Property, ...] = (
     Property(
         "eoi-touches-nothing-else",
         "handler",
-        "no other active bit, no other list register and no other field changes",
+        "no other active bit, no other list register and no other field changes, but that the vCPU looks at a line again",
         _eoi_touches_nothing_else,
-        "the handler's comment: the only action is clearing the active bit",
-        "when the handler also re-samples the line, as from November 2012 on",
+        "the handler's comment: the only action is clearing the active bit; from November 2012 on it re-samples the line",
+        "never",
         "none known",
     ),
     Property(

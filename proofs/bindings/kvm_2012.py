@@ -23,7 +23,7 @@ from properties.property import At
 from vgicheck.c.binding import Bound, Invariant, View
 from vgicheck.c.source import Stub
 from vgicheck.engine.maps import Key, Map
-from vgicheck.engine.values import and_, field_of, ite, le, lt, not_, or_, widened
+from vgicheck.engine.values import and_, bit, field_of, ite, le, lt, not_, or_, widened
 
 _HERE = Path(__file__).parent
 
@@ -34,6 +34,9 @@ ENTRY = "vgicheck_entry"
 GICH = "vgicheck_gich[]"
 HCR, VTR, VMCR, APR, LR0 = 0x00 // 4, 0x04 // 4, 0x08 // 4, 0xF0 // 4, 0x100 // 4
 """Word offsets in GICH."""
+
+BITMAPS = frozenset({f"{CPU}.pending[]"})
+"""What is kept bit by bit beside the bitmaps of struct vgic_bitmap."""
 
 SIZES = (128, 1024)
 """VGIC_NR_IRQS: the patch's own, and the most that a GICv2 can have; the kernel wants a multiple of 32."""
@@ -77,6 +80,17 @@ def _vgic_cpu(view: View) -> VgicCpu:
         elrsr=view.map(lambda l: view.bit_in_words(f"{CPU}.vgic_elrsr[]", l)),
         lr_used=view.map(lambda l: view.bit_in_words(f"{CPU}.lr_used[]", l)),
         irq_lr_map=view.map(lambda i: view.word(f"{CPU}.vgic_irq_lr_map[]", i, bits=8), width=8),
+        pending=view.map(lambda i: view.bit(f"{CPU}.pending[]", i)),
+    )
+
+
+def _distributor(view: View) -> Distributor:
+    return Distributor(
+        irq_enabled=_banked(view, "irq_enabled"),
+        irq_cfg=_banked(view, "irq_cfg"),
+        irq_active=_banked(view, "irq_active"),
+        irq_state=_banked(view, "irq_state"),
+        pending_on_cpu=view.map(lambda c: bit(view.word(f"{DIST}.irq_pending_on_cpu"), c)),
     )
 
 
@@ -97,7 +111,7 @@ def handler_state(view: View) -> HandlerState:
         live=not_(view.flag(f"{ENTRY}.live_is_other")),
         vcpu_id=view.word("vgicheck_vcpu.vcpu_id"),
         cpu=_vgic_cpu(view),
-        dist=Distributor(_banked(view, "irq_enabled"), _banked(view, "irq_cfg"), _banked(view, "irq_active")),
+        dist=_distributor(view),
         hw=_gich(view),
         result=view.word(f"{ENTRY}.result"),
     )
@@ -315,6 +329,8 @@ class Names:
             return f"{name.removesuffix('.percpu[][]')} INTID {key[1]} of vCPU {key[0]}"
         if name.endswith(".shared[]") and key:
             name = f"{name.removesuffix('.shared[]')} INTID {int(key[-1]) + NR_PRIVATE_IRQS}"
+        if name.endswith(".pending[]") and key:
+            return f"{name.removesuffix('[]')} INTID {key[0]}"
         if name.endswith("irq_spi_cpu[]") and key:
             return f"{name.removesuffix('[]')} INTID {int(key[0]) + NR_PRIVATE_IRQS}"
         for k in key:
@@ -390,6 +406,7 @@ def bound(nr_irqs: int) -> dict[str, Bound]:
         _handler_invariants(nr_irqs),
         _small_handler,
         Names(),
+        BITMAPS,
     )
     vcpu = Bound(
         "kvm_vgic_vcpu_init",
@@ -399,6 +416,7 @@ def bound(nr_irqs: int) -> dict[str, Bound]:
         _vcpu_invariants(),
         _small_vcpu,
         Names(),
+        BITMAPS,
     )
     enable = Bound(
         "vgic_init_maintenance_interrupt",

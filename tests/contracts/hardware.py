@@ -30,8 +30,8 @@ def handler_state(
 ) -> HandlerState:
     """What the handler finds on a CPU with four list registers, its vCPU loaded, live, and with no bit of EISR saved."""
     no: Map[bool] = Map.constant(False)
-    cpu = VgicCpu(4, shadow, CREATED, 0, zeroed(Misr), no, no, no, Map.constant(LR_EMPTY, width=8))
-    state = HandlerState(True, True, 0, cpu, Distributor(no, no, active), interface(4, registers), 0)
+    cpu = VgicCpu(4, shadow, CREATED, 0, zeroed(Misr), no, no, no, Map.constant(LR_EMPTY, width=8), no)
+    state = HandlerState(True, True, 0, cpu, Distributor(no, no, active, no, no), interface(4, registers), 0)
     return replace(state, **fields)
 
 

@@ -5,13 +5,14 @@ A binding is data; the functions here read cells out of a memory as the records'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..engine.maps import Key, Map, label_of
 from ..engine.values import bit, is_symbolic, ite, widened
-from .memory import Memory
+from ..engine.verdict import Assumption
+from .memory import Inputs, Memory, Pointers, unknown_pointer
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +31,15 @@ class Invariant:
 
 @dataclass(slots=True)
 class View:
-    """A memory, before or after a function ran, read in the terms of a binding.
+    """A memory, before or after a function ran, read in the terms of a binding; `result` is what the function returned.
 
-    `read` collects the cells that were asked for, for the explanation of a refutation and for the frame.
+    `read` collects the cells that were asked for, with the width of each, 0 for a bit: for the explanation of a
+    refutation, for the frame, and to see that the C has them.
     """
 
     memory: Memory
-    read: dict[tuple[str, Key], None] = field(default_factory=dict)
+    result: Any = 0
+    read: dict[tuple[str, Key], int] = field(default_factory=dict)
     _state: Any = None
 
     def state(self, abstract: Callable[[View], Any]) -> Any:
@@ -48,7 +51,7 @@ class View:
     def word(self, region: str, *key: Any, bits: int = 32, signed: bool = False) -> Any:
         """Return the word at a key of a region; unsigned unless said otherwise."""
         wide = tuple(_index(k) for k in key)
-        self.read[(region, wide)] = None
+        self.read[(region, wide)] = bits
         found = self.memory.regions.get(region)
         if found is None:
             value = self.memory.inputs.word(region, wide, bits)
@@ -67,9 +70,14 @@ class View:
     def bit(self, region: str, *key: Any) -> Any:
         """Return a bit of a region that is kept bit by bit; the last coordinate is its position."""
         wide = tuple(_index(k) for k in key)
-        self.read[(region, wide)] = None
+        self.read[(region, wide)] = 0
         found = self.memory.regions.get(region)
         return self.memory.inputs.bit(region, wide) if found is None else found.read(wide, ite)
+
+    def returned(self, bits: int = 32) -> Any:
+        """Return what the function returned, as an unsigned word; 0 before it ran."""
+        word = self._word(self.result, bits)
+        return word & ((1 << bits) - 1) if isinstance(word, int) else word
 
     def flag(self, region: str, *key: Any) -> Any:
         """Say whether a number is not zero."""
@@ -130,9 +138,14 @@ class Words(Protocol):
 class Bound:
     """A C function and what it is in the model.
 
-    `abstract` reads the model's state off a memory; `entry` is the function of the entry file that calls it.
-    `prefer` lists
-    conditions on the state and the indices that make a refutation easy to read, tried in this order.
+    `abstract` reads the model's state off a memory; `entry` is the function that is run: one of the entry file that
+    calls it, or itself, with the `arguments` that are made of the inputs and pointers in memory that lead where
+    `pointers` says.  `prefer` lists conditions on the state and the indices that make a refutation easy to read, tried
+    in this order.
+
+    `bitmaps` are regions that are kept bit by bit, `ignored` those that the model leaves out, with what makes that
+    harmless.  `occurs` says of a state that it is known to occur, so that a refutation may start from it; without it
+    any state may that satisfies the invariants.
     """
 
     function: str
@@ -142,6 +155,11 @@ class Bound:
     invariants: Sequence[Invariant]
     prefer: Callable[[Any, Any], Sequence[Any]]
     words: Words
+    bitmaps: frozenset[str] = frozenset()
+    ignored: Mapping[str, Assumption] = field(default_factory=dict)
+    arguments: Callable[[Inputs], Sequence[Any]] = lambda inputs: ()
+    pointers: Pointers = unknown_pointer
+    occurs: Callable[[Any], Any] | None = None
 
 
 def _index(key: Any) -> Any:

@@ -22,10 +22,9 @@ from ..engine.verdict import Assumption, Obligation, Verdict
 from .binding import Bound, Invariant, View
 from .explain import Plain, explained, untouched
 from .intrinsics import INTRINSICS
-from .ir import Int, Loc, Unsupported
-from .memory import Arbitrary, Given
-from .replay import recorded
-from .source import Unit
+from .ir import Int, Loc, Program, Unsupported
+from .memory import Arbitrary, Given, Inputs, Memory
+from .replay import recorded, target
 from .summary import Claim, Evaluator, Summary
 
 CODE = {
@@ -39,6 +38,7 @@ FEASIBLE = 2_000_000
 """Solver's steps for the question whether a loop can go on; no answer counts as yes."""
 LOCK_FIELDS = (".held", ".irqs_off")
 CONGRUENCE = Invariant("", lambda key, value: True, "cells with equal keys are one cell", "")
+NOT_KNOWN = "not shown, and no run from a state that is known to occur breaks it"
 METHOD = "C summarised with joins, goal at arbitrary indices"
 
 Formula = Callable[[Any, Any, Any], Sequence[PartLike]]
@@ -59,13 +59,15 @@ class Sentence:
 class Question:
     """An obligation before it is judged: its parts over two memories, and the kinds of claims that belong to it.
 
-    `repeated`: the memories are those after a first run and after a second.
+    `repeated`: the memories are those after a first run and after a second.  `anywhere`: a refutation may start from
+    any state that satisfies the invariants, also one that is not known to occur.
     """
 
     name: str
     parts: Parts
     kinds: frozenset[str]
     repeated: bool = False
+    anywhere: bool = False
 
 
 @dataclass(slots=True)
@@ -77,7 +79,7 @@ class Judge:
     function beside those of the language.  Without `tell` a refutation is run but neither made small nor explained.
     """
 
-    unit: Unit
+    program: Program
     bound: Bound
     at: Any
     limits: Any
@@ -96,6 +98,8 @@ class Judge:
     _start: View = field(init=False)
     _end: View = field(init=False)
     _broken: tuple[Plain, Any] | None = None
+    _seen: set[tuple[str, int]] = field(default_factory=set)
+    """The regions that the source is known to have, with the widths at which they are read."""
 
     def summarise(self) -> None:
         """Evaluate the function. Raises `Unsupported`."""
@@ -114,10 +118,18 @@ class Judge:
             self._facts.append((CONGRUENCE, fact))
             feasible.assume(fact)
 
-        self._inputs = Arbitrary(constrain, relate)
-        self._evaluator = Evaluator(self.unit.program, self._inputs, INTRINSICS, feasible, ours=self.ours)
-        self._summary = self._evaluator.summarise(self.bound.entry)
-        self._start, self._end = View(untouched(self._summary)), View(self._summary.after)
+        self._inputs = Arbitrary(constrain, relate, self.bound.pointers)
+        self._evaluator = self._evaluating(self._inputs, feasible)
+        self._summary = self._called(self._evaluator)
+        self._start, self._end = View(untouched(self._summary)), View(self._summary.after, self._summary.result)
+
+    def _evaluating(self, inputs: Inputs, feasible: Callable[[Any], bool]) -> Evaluator:
+        return Evaluator(
+            self.program, inputs, INTRINSICS, feasible, ours=self.ours, bitmaps=self.bound.bitmaps
+        )
+
+    def _called(self, evaluator: Evaluator, start: Summary | None = None) -> Summary:
+        return evaluator.summarise(self.bound.entry, start, lambda: self.bound.arguments(evaluator.inputs))
 
     # What is asked ------------------------------------------------------------------------------
 
@@ -137,28 +149,32 @@ class Judge:
 
         return self._judged(Question(name, parts, frozenset({name}), repeated))
 
-    def refines(self, transition: Callable[[Any], Any], name: str = "refines-model") -> tuple[Obligation, Any]:
+    def refines(
+        self, transition: Callable[[Any], Any], name: str = "refines-model", anywhere: bool = True
+    ) -> tuple[Obligation, Any]:
         """Judge whether the function does to the state what a transition of the model does, and nothing else.
 
-        With a refutation comes the plain run and the indices at which they differ.
+        With a refutation comes the plain run and the indices at which they differ.  `anywhere`: it may start from a
+        state that is not known to occur.
         """
 
         def parts(before: View, after: View, at: Any) -> Sequence[PartLike]:
             wanted = transition(before.state(self.bound.abstract))
-            modelled = View(after.memory)
+            modelled = View(after.memory, after.result)
             found = modelled.state(self.bound.abstract)
             equal = [Sentence(what, True, holds) for what, holds in differences(wanted, found, at)]
             known = {region for region, _ in modelled.read}
             return [*equal, *self._frame(before, after, known, at)]
 
-        obligation = self._judged(Question(name, parts, frozenset({name})))
+        obligation = self._judged(Question(name, parts, frozenset({name}), anywhere=anywhere))
         return obligation, self._broken
 
     def agrees(self, transition: Callable[[Any, Any], Any], choice: Any, counterexample: tuple[Plain, Any]) -> bool:
         """Say whether a variant of the model does what the function does in a plain run."""
         run, at = counterexample
-        wanted = transition(self.bound.abstract(View(run.start)), choice)
-        return all(holds is True for _, holds in differences(wanted, self.bound.abstract(View(run.end.after)), at))
+        before, after = _of(run)
+        wanted = transition(before.state(self.bound.abstract), choice)
+        return all(holds is True for _, holds in differences(wanted, after.state(self.bound.abstract), at))
 
     def _balance(self, before: View, after: View, at: Any) -> Sequence[PartLike]:
         return [
@@ -175,7 +191,7 @@ class Judge:
         What the source itself declares is private to it, and locks have a property of their own.
         """
         for region in sorted(self._summary.after.written - known):
-            if not self.bound.words.public(region) or region.endswith(LOCK_FIELDS):
+            if not self.bound.words.public(region) or region.endswith(LOCK_FIELDS) or region in self.bound.ignored:
                 continue
             place = self._summary.after.layout.kinds[region]
             dimensions = region.count("[]")
@@ -199,11 +215,18 @@ class Judge:
         ]
         parts += self._claims(summary.claims, question.kinds)
         parts = parts or [Sentence(CODE.get(question.name, question.name), True, True)]
+        self._known_to_c(before, after)
         prefer = self.bound.prefer(self._start.state(self.bound.abstract), self.at)
         assumptions = [self.limits, *(fact for i, fact in self._facts if question.name not in i.exempt)]
         exempted = frozenset(i.region for i in self.bound.invariants if question.name in i.exempt)
         witnesses = self._witnesses.setdefault(exempted, Witnesses())
         finding = judge(parts, assumptions, self.portfolio, prefer, witnesses, self.split)
+        if finding.verdict is Verdict.REFUTED and self.bound.occurs is not None and not question.anywhere:
+            occurring = [*assumptions, self.bound.occurs(self._start.state(self.bound.abstract))]
+            found = judge(parts[finding.part :], occurring, self.portfolio, prefer, Witnesses(), self.split)
+            if found.verdict is not Verdict.REFUTED:
+                return self._obligation(question, finding, Verdict.UNKNOWN, f"{finding.reason}: {NOT_KNOWN}")
+            finding = found
         if finding.verdict is Verdict.REFUTED:
             return self._refuted(question, finding)
         return self._obligation(question, finding, finding.verdict, finding.reason)
@@ -212,6 +235,7 @@ class Judge:
         assumed = dict.fromkeys(
             Assumption(i.text, i.guarantor) for i, _ in self._facts if i.guarantor and question.name not in i.exempt
         )
+        assumed |= dict.fromkeys(a for region, a in self.bound.ignored.items() if region in self._summary.after.written)
         return Obligation(
             question.name,
             self.bound.function,
@@ -229,8 +253,22 @@ class Judge:
         if not repeated:
             return self._start, self._end, self._summary
         if self._second is None:
-            self._second = self._evaluator.summarise(self.bound.entry, self._summary)
-        return self._end, View(self._second.after), self._second
+            self._second = self._called(self._evaluator, self._summary)
+        return self._end, View(self._second.after, self._second.result), self._second
+
+    def _known_to_c(self, *views: View) -> None:
+        """See that the source has what the binding reads. Raises `Unsupported` for what it has not.
+
+        A name with a question mark is a choice that the entry makes, and no cell.
+        """
+        layout = self._evaluator.layout
+        for region, key, bits in {(r, len(k), b) for view in views for (r, k), b in view.read.items()}:
+            if region.endswith("?") or (region, bits) in self._seen:
+                continue
+            self._seen.add((region, bits))
+            cell = target(layout, region, (0,) * key, bits or None)
+            if cell is None or (cell.bit is None) != bool(bits):
+                raise Unsupported(f"{region} is not kept as the binding reads it")
 
     def _claims(self, claims: Sequence[Claim], kinds: frozenset[str]) -> list[Sentence]:
         """Gather the claims of some kinds by the line and the text that they share."""
@@ -290,32 +328,32 @@ class Judge:
         return cells, mapped(lambda c: _number(model.eval(c, model_completion=True)), self.at)
 
     def _run(self, question: Question, cells: Cells) -> Plain:
-        given = Given(cells)
-        evaluator = Evaluator(self.unit.program, given, INTRINSICS, ours=self.ours)
-        summary = evaluator.summarise(self.bound.entry)
+        given = Given(cells, self.bound.pointers)
+        evaluator = self._evaluating(given, bool)
+        summary = self._called(evaluator)
         if not question.repeated:
             return Plain(given, evaluator, untouched(summary), summary)
-        return Plain(given, evaluator, summary.after, evaluator.summarise(self.bound.entry, summary))
+        return Plain(given, evaluator, summary.after, self._called(evaluator, summary))
 
     def _failure(self, question: Question, run: Plain, at: Any) -> tuple[str, Loc | None] | None:
         """Return the sentence that fails in a plain run, with its line where the evaluator claimed it."""
         for claim in run.end.claims:
             if claim.kind in question.kinds:
                 return self.bound.words.spoken(claim.text), claim.loc
-        for part in question.parts(View(run.start), View(run.end.after), at):
+        for part in question.parts(*_of(run), at):
             if part.premise is True and part.conclusion is False:
                 return part.sentence, None
         return None
 
     def _depends(self, question: Question, run: Plain, at: Any, sentence: str) -> bool:
         """Say whether a sentence depends on the one cell of a plain run that has been made unknown."""
-        parts = question.parts(View(run.start), View(run.end.after), at)
+        parts = question.parts(*_of(run), at)
         conclusions = [p.conclusion for p in parts if p.sentence == sentence]
         return any(is_symbolic(c) and not _decided(c) for c in conclusions)
 
     def _fails(self, question: Question, run: Plain, at: Any, sentence: str) -> bool:
         """Say whether a sentence fails in a plain run at some indices."""
-        parts = question.parts(View(run.start), View(run.end.after), at)
+        parts = question.parts(*_of(run), at)
         return any(p.sentence == sentence and p.premise is True and p.conclusion is False for p in parts)
 
     def _breaking(self, question: Question, cells: Cells, at: Any) -> Plain | None:
@@ -330,7 +368,14 @@ class Judge:
             for invariant in self._invariants.get(region, ())
             if question.name not in invariant.exempt
         )
-        return run if allowed else None
+        if not allowed or not (question.anywhere or self.bound.occurs is None or self._occurs(run) is True):
+            return None
+        return run
+
+    def _occurs(self, run: Plain) -> Any:
+        """Say whether a plain run starts from a state that is known to occur."""
+        assert self.bound.occurs is not None
+        return self.bound.occurs(View(Memory(run.end.after.layout, run.end.domain, run.given)).state(self.bound.abstract))
 
     def _shrunk(self, question: Question, run: Plain, cells: Cells, at: Any) -> Cells:
         """Set to zero, or to a single bit, whatever the failure does not need."""
@@ -360,6 +405,11 @@ def _simpler(value: int) -> list[int]:
     single = [1 << i for i in range(value.bit_length()) if value >> i & 1]
     simpler = [0, *dict.fromkeys([1, *single, *(value & ~b for b in reversed(single))])]
     return simpler[: simpler.index(value)] if value in simpler else simpler
+
+
+def _of(run: Plain) -> tuple[View, View]:
+    """Return what a plain run starts from and what it ends in."""
+    return View(run.start), View(run.end.after, run.end.result)
 
 
 def _decided(term: Any) -> bool:

@@ -87,11 +87,13 @@ def is_local(name: str) -> bool:
 class Layout:
     """The types of the objects of a program; `kinds` has one place of each region that was touched.
 
-    With `by_words` bitmaps are arrays of words like others.
+    With `by_words` bitmaps are arrays of words like others; `bitmaps` are regions of words that are kept bit by bit
+    whatever their types say.
     """
 
     program: Program
     by_words: bool = False
+    bitmaps: frozenset[str] = frozenset()
     objects: dict[str, CType] = field(default_factory=dict)
     kinds: dict[str, Place] = field(default_factory=dict)
     _members: dict[tuple[str, str], tuple[CType, str, int, bool]] = field(default_factory=dict)
@@ -172,7 +174,7 @@ class Layout:
             region += "[]"
             key.append(step)
             bounds.append(length)
-        views = views and not is_local(address.object)
+        views = (views and not is_local(address.object)) or region in self.bitmaps
         bits = bounds[-1] * kind.bits if views and isinstance(kind, Int) and bounds else 0
         return Place(region, tuple(key), kind, tuple(bounds), bits, address.object)
 

@@ -58,7 +58,7 @@ def target(layout: Layout, region: str, key: Key, bits: int | None = None) -> Ta
         raise Unsupported(f"{region} with {len(key)} indices is no scalar of the C")
     way, kind = found
     width = bits or (DEVICE_WORD if region == f"{root}[]" and kind.bits == 8 and not way.views else kind.bits)
-    if way.views and way.pending:
+    if (way.views or region in layout.bitmaps) and way.pending:
         position, lengths = way.indices[-1], (*way.lengths[:-1], way.lengths[-1] * kind.bits)
         if not _inside(way.indices, lengths):
             return None

@@ -134,7 +134,8 @@ class Evaluator:
     the stubs: what
     goes wrong in them is reported where the source under judgement calls them.  With `widening` a loop of unknown
     length is one arbitrary iteration instead of all; with `follows_unset` a path goes on past the use of an integer
-    that is not initialised, which may then be anything; with `by_words` bitmaps are arrays of words like others.
+    that is not initialised, which may then be anything; with `by_words` bitmaps are arrays of words like others, and `bitmaps` are
+    kept bit by bit.
 
     `entered` has the functions that were called, each with the condition under which it was.  Of a plain run, `trace`
     is the lines taken and `wrote` the line that last wrote each cell.
@@ -148,6 +149,7 @@ class Evaluator:
     widening: Widening | None = None
     follows_unset: bool = False
     by_words: bool = False
+    bitmaps: frozenset[str] = frozenset()
     guards: Guards = field(default_factory=Guards)
     domain: Domain = field(init=False)
     layout: Layout = field(init=False)
@@ -171,10 +173,12 @@ class Evaluator:
 
     def __post_init__(self) -> None:
         self.domain = Domain(self.guards)
-        self.layout = Layout(self.program, self.by_words)
+        self.layout = Layout(self.program, self.by_words, self.bitmaps)
 
-    def summarise(self, name: str, start: Summary | None = None) -> Summary:
-        """Evaluate a function without parameters, from the inputs or from where another run ended.
+    def summarise(
+        self, name: str, start: Summary | None = None, args: Callable[[], Sequence[Any]] = tuple
+    ) -> Summary:
+        """Evaluate a function, by default one without parameters, from the inputs or from where another run ended.
 
         Raises `Unsupported` for what is not understood, a limit that was reached included.
         """
@@ -183,7 +187,7 @@ class Evaluator:
         else:
             memory, path = start.after.fork(), start.returns
         try:
-            end, result = self.call(name, State(path, {}, memory), ())
+            end, result = self.call(name, State(path, {}, memory), args())
         except Unsupported as cause:
             raise Unsupported(cause.construct, cause.loc or self._here(name)) from None
         except TooLarge:
