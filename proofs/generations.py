@@ -51,7 +51,8 @@ def october_2012() -> Generation:
     ours = frozenset(s.name for s in (*stubs, entries))
 
     def judge(unit: Unit, function: str, size: int, tell: bool, portfolio: Portfolio) -> Iterator[Obligation]:
-        return judge_function(Job(unit.program, kvm_2012.bound(size)[function], size, ours, portfolio, tell))
+        target = kvm_2012.bound(size)[function]
+        return judge_function(Job(unit.program, target, size, ours, portfolio, names(function, target), tell))
 
     def bounds(function: str, sizes: Sequence[int]) -> str:
         irqs = " and ".join(f"0..{min(size, 1020) - 1}" for size in sizes)

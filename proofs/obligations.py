@@ -21,7 +21,7 @@ from .claims import claimed_of
 
 REFINES = "refines-model"
 SWITCHES: dict[str, tuple[str, ...]] = {
-    "vgic_maintenance_handler": ("handler_",),
+    "vgic_maintenance_handler": ("handler_", "irq_rearms"),
     "kvm_vgic_vcpu_init": ("lr_count_", "vcpu_id_", "vmcr_"),
     "kvm_vgic_hyp_init": ("hyp_",),
     "kvm_vgic_init": ("init_", "addresses_", "targets_"),
@@ -33,23 +33,25 @@ SWITCHES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One function of one unit, built for so many interrupts."""
+    """One function of one unit, built for so many interrupts, and the properties of it that are wanted."""
 
     program: Program
     bound: Bound
     nr_irqs: int
     ours: frozenset[str]
     portfolio: Portfolio
+    wanted: Sequence[str]
     tell: bool = True
 
 
 def names(function: str, bound: Bound) -> list[str]:
     """List the properties that are claimed of a bound function, in the order of the table."""
-    return [
-        *CODE,
-        *(p.id for p in claimed_of(function)),
-        *([REFINES] if bound.transition is not None else []),
-    ]
+    return [*CODE, *of_the_model(function, bound)]
+
+
+def of_the_model(function: str, bound: Bound) -> list[str]:
+    """List those that speak of the model's state."""
+    return [*(p.id for p in claimed_of(function)), *([REFINES] if bound.transition is not None else [])]
 
 
 def judge_function(job: Job) -> Iterator[Obligation]:
@@ -70,19 +72,22 @@ def judge_function(job: Job) -> Iterator[Obligation]:
     try:
         judge.summarise()
     except Unsupported as cause:
-        yield from (unsupported(function, name, cause) for name in names(function, job.bound))
+        yield from (unsupported(function, name, cause) for name in job.wanted)
         return
     yield from _judged(judge, job)
 
 
 def _judged(judge: Judge, job: Job) -> Iterator[Obligation]:
     function = job.bound.function
-    for name in CODE:
-        yield _guarded(function, name, lambda name=name: judge.code(name))
-    for p in claimed_of(function):
-        yield _guarded(function, p.id, lambda p=p: judge.property(p.id, p.formula, p.repeated))
-    if job.bound.transition is not None:
-        yield _guarded(function, REFINES, lambda: _refines(judge, job))
+    claimed = {p.id: p for p in claimed_of(function)}
+    for name in job.wanted:
+        if name in CODE:
+            yield _guarded(function, name, lambda name=name: judge.code(name))
+        elif name in claimed:
+            p = claimed[name]
+            yield _guarded(function, name, lambda p=p: judge.property(p.id, p.formula, p.repeated))
+        else:
+            yield _guarded(function, name, lambda: _refines(judge, job))
 
 
 def _guarded(function: str, name: str, judged: Any) -> Obligation:
@@ -104,7 +109,7 @@ def _refines(judge: Judge, job: Job) -> Obligation:
     A candidate that a counterexample to an earlier one refutes is not asked about again; the last one asked about
     survived all others' counterexamples, and its own is the one that is told.
     """
-    nearest: Switches | None = None
+    tried: list[Switches] = []
     refuted: list[Any] = []
     for switches in candidates(job.bound.function):
         transition = job.bound.transition
@@ -118,10 +123,10 @@ def _refines(judge: Judge, job: Job) -> Obligation:
         if obligation.verdict is not Verdict.REFUTED:
             return obligation
         refuted.append(counterexample)
-        nearest, found = switches, obligation
-    assert nearest is not None
-    if job.bound.occurs is not None:
-        found, _ = judge.refines(_with(job.bound.transition, nearest), anywhere=False)
+        tried.append(switches)
+    transition = job.bound.transition
+    nearest = max(tried, key=lambda s: sum(judge.agrees(transition, s, c) for c in refuted))
+    found, _ = judge.refines(_with(transition, nearest), anywhere=False)
     return replace(found, reason=f"{found.reason} (nearest: {described(nearest, job.bound.function)})")
 
 

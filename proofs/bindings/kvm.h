@@ -62,6 +62,7 @@ static inline struct kvm_vcpu *kvm_get_vcpu(struct kvm *kvm, int i)
 /* The objects that the functions under judgement are called with */
 extern struct kvm vgicheck_kvm;
 extern struct kvm_vcpu vgicheck_vcpus[KVM_MAX_VCPUS];
+extern struct kvm_vcpu vgicheck_vcpu;	/* any of them, where no other is looked at */
 extern struct kvm_exit_mmio vgicheck_mmio;
 extern struct kvm_run vgicheck_run;
 

@@ -106,14 +106,24 @@ def _gich(view: View) -> Gich:
 
 def handler_state(view: View) -> HandlerState:
     """What the maintenance handler finds."""
-    return HandlerState(
+    return handled(
+        view,
         loaded=view.flag(f"{ENTRY}.vcpu_loaded"),
         live=not_(view.flag(f"{ENTRY}.live_is_other")),
+        result=view.word(f"{ENTRY}.result"),
+    )
+
+
+def handled(view: View, loaded: bool, live: bool, result: int) -> HandlerState:
+    """What the maintenance handler finds, however it is called."""
+    return HandlerState(
+        loaded=loaded,
+        live=live,
         vcpu_id=view.word("vgicheck_vcpu.vcpu_id"),
         cpu=_vgic_cpu(view),
         dist=_distributor(view),
         hw=_gich(view),
-        result=view.word(f"{ENTRY}.result"),
+        result=result,
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from model.distributor import MAX_CPUS, NR_LRS
-from vgicheck.c.binding import Invariant
+from vgicheck.c.binding import GIVEN, Invariant
 from vgicheck.c.domain import NULL, Address, Domain, Opaque
 from vgicheck.c.ir import Array, CType, Int, Pointer, Program, StructRef, Void
 from vgicheck.c.memory import Inputs, Layout, Place
@@ -28,9 +28,7 @@ VCPUS = "vgicheck_vcpus"
 CPU = f"{VCPUS}[].arch.vgic_cpu"
 DIST = f"{KVM}.arch.vgic"
 RUNNING = "vgicheck_running_vcpu"
-PARAMETER = "vgicheck_arg"
-"""The object whose cells are the numbers that a function is called with: `vgicheck_arg.irq`."""
-SELF = f"{PARAMETER}.the_vcpu"
+SELF = f"{GIVEN}.the_vcpu"
 """The index of the vCPU at hand."""
 LR_EMPTY = 0xFF
 
@@ -136,7 +134,7 @@ def argument(inputs: Inputs, layout: Layout, name: str, kind: CType, in_interrup
     nothing is opaque, but for the cookie of an interrupt handler.
     """
     if isinstance(kind, Int):
-        return inputs.word(f"{PARAMETER}.{name}", (), kind.bits)
+        return inputs.word(f"{GIVEN}.{name}", (), kind.bits)
     known = {
         "kvm": Address(KVM),
         "kvm_vcpu": the_vcpu(inputs),
@@ -284,9 +282,9 @@ def _arguments(program: Program, context: Context) -> list[Invariant]:
     ]
     if context.function == "kvm_vgic_inject_irq" and irqs:
         found += [
-            Invariant(f"{PARAMETER}.irq_num", _below(irqs), "irq_num is below VGIC_NR_IRQS", "kvm_vm_ioctl_irq_line"),
-            Invariant(f"{PARAMETER}.cpuid", _below(MAX_CPUS), f"cpuid is below {MAX_CPUS}", "kvm_vm_ioctl_irq_line"),
-            Invariant(f"{PARAMETER}.level", _below(2), "", ""),
+            Invariant(f"{GIVEN}.irq_num", _below(irqs), "irq_num is below VGIC_NR_IRQS", "kvm_vm_ioctl_irq_line"),
+            Invariant(f"{GIVEN}.cpuid", _below(MAX_CPUS), f"cpuid is below {MAX_CPUS}", "kvm_vm_ioctl_irq_line"),
+            Invariant(f"{GIVEN}.level", _below(2), "", ""),
         ]
     return found
 
@@ -330,8 +328,8 @@ class Names:
 
     def name(self, region: str, key: Key) -> str:
         """`kvm->arch.vgic.enabled`, `vcpu[1]->vcpu_id`, `irq_num`."""
-        if region.startswith(f"{PARAMETER}."):
-            what = region.removeprefix(f"{PARAMETER}.")
+        if region.startswith(f"{GIVEN}."):
+            what = region.removeprefix(f"{GIVEN}.")
             return "the vcpu's index in kvm->vcpus" if region == SELF else what
         if region.endswith("?"):
             return f"{self.name(region[:-1], key)} is set"

@@ -15,6 +15,10 @@ from ..engine.verdict import Assumption
 from .memory import Inputs, Memory, Pointers, unknown_pointer
 
 
+GIVEN = "vgicheck_arg"
+"""The object whose cells are what a function is called with and what its binding chooses: no cells of the C."""
+
+
 @dataclass(frozen=True, slots=True)
 class Invariant:
     """What is assumed of every cell of a region before the function runs, and who guarantees it.

@@ -19,7 +19,7 @@ from ..engine.portfolio import Portfolio
 from ..engine.solve import Feasibility
 from ..engine.values import and_, iff, is_symbolic, mapped, not_, or_, same
 from ..engine.verdict import Assumption, Obligation, Verdict
-from .binding import Bound, Invariant, View
+from .binding import GIVEN, Bound, Invariant, View
 from .explain import Plain, explained, untouched
 from .intrinsics import INTRINSICS
 from .ir import Int, Loc, Program, Unsupported
@@ -259,11 +259,11 @@ class Judge:
     def _known_to_c(self, *views: View) -> None:
         """See that the source has what the binding reads. Raises `Unsupported` for what it has not.
 
-        A name with a question mark is a choice that the entry makes, and no cell.
+        What the function is called with is not looked for.
         """
         layout = self._evaluator.layout
         for region, key, bits in {(r, len(k), b) for view in views for (r, k), b in view.read.items()}:
-            if region.endswith("?") or (region, bits) in self._seen:
+            if region.startswith(f"{GIVEN}.") or (region, bits) in self._seen:
                 continue
             self._seen.add((region, bits))
             cell = target(layout, region, (0,) * key, bits or None)

@@ -8,17 +8,22 @@ themselves then, for any arguments, and what depends on those stays open.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePosixPath
 
 from model.distributor import MAX_CPUS
-from proofs.bindings import vgic
+from proofs import obligations
+from proofs.bindings import vgic, whole_file
+from proofs.claims import PROPERTIES
+from proofs.obligations import REFINES, judge_function, of_the_model
 
 from ..c import clang
+from ..c.binding import Bound
 from ..c.stubs import linux
 from ..engine.cache import digest_of
+from ..engine.portfolio import Portfolio
 from ..engine.tasks import Runner, Task
 from ..engine.verdict import Location, Obligation, Verdict
 from . import rules
@@ -27,7 +32,7 @@ from .items import includes
 from .reading import Part, Reading, read
 from .tree import FOLDERS, Source, SourceError
 
-IDS = tuple(rules.RULES)
+IDS = (*rules.RULES, *(p.id for p in PROPERTIES), REFINES)
 """The properties that are judged of every function."""
 SECONDS_A_TASK = 4
 """A function, with what it gets to, may take so many times the limit of one question."""
@@ -96,7 +101,8 @@ def _judged(reading: Reading, properties: Sequence[str], runner: Runner) -> list
     unreadable = reading.program.unsupported
     roots = [r for r in known.roots if not known.reach[r] & unreadable.keys()]
     by_function: dict[str, dict[str, list[Obligation]]] = {}
-    _run(reading, known, roots, wanted, runner, by_function)
+    refined = _Refined.of(reading, properties, runner.portfolio)
+    _run(reading, known, roots, wanted, runner, by_function, refined)
     alone = [
         name
         for name in reading.places
@@ -118,7 +124,8 @@ def _judged(reading: Reading, properties: Sequence[str], runner: Runner) -> list
             place = Location(cause.loc.file, cause.loc.line) if cause.loc else where
             kinds = [k for k in _kinds(known, name, name in known.roots) if not properties or k in properties]
             found += [
-                Obligation(kind, name, Verdict.UNSUPPORTED, reason=cause.construct, location=place) for kind in kinds
+                Obligation(kind, name, Verdict.UNSUPPORTED, reason=cause.construct, location=place)
+                for kind in (*kinds, *refined.names(name))
             ]
             continue
         own = by_itself.get(name, {})
@@ -127,7 +134,57 @@ def _judged(reading: Reading, properties: Sequence[str], runner: Runner) -> list
                 found.append(_for_any_arguments(answers[0], "nothing in the file calls it"))
             else:
                 found.append(_merged(answers, own.get(kind, [])))
+        found += refined.found.get(name, ())
     return found
+
+
+@dataclass(slots=True)
+class _Refined:
+    """The functions of a file that are bound to the model, what is judged of each, and what came of it."""
+
+    reading: Reading
+    bound: Mapping[str, Bound]
+    wanted: Mapping[str, tuple[str, ...]]
+    portfolio: Portfolio
+    found: dict[str, list[Obligation]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, reading: Reading, properties: Sequence[str], portfolio: Portfolio) -> _Refined:
+        """Find what is bound of a file."""
+        bound = whole_file.bound(reading.program, reading.places)
+        wanted = {
+            name: tuple(p for p in of_the_model(name, b) if not properties or p in properties)
+            for name, b in bound.items()
+        }
+        return cls(reading, bound, wanted, portfolio)
+
+    def names(self, function: str) -> tuple[str, ...]:
+        """List what is judged of a function."""
+        return self.wanted.get(function, ())
+
+    def tasks(self, unreadable: Collection[str]) -> list[Task]:
+        """Return the work for the functions that were read whole."""
+        text = digest_of(self.reading.text)
+        return [
+            Task(
+                ("refine", text, name, str(names)),
+                tuple((p, name) for p in names),
+                partial(_refine, self.reading, self.bound[name], names, self.portfolio),
+            )
+            for name, names in self.wanted.items()
+            if names and name not in unreadable
+        ]
+
+    def take(self, answers: Sequence[Obligation]) -> None:
+        """Take what came of one function."""
+        for o in answers:
+            bounds = whole_file.bounds(self.reading.program, o.subject)
+            self.found.setdefault(o.subject, []).append(replace(o, bounds=bounds))
+
+
+def _refine(reading: Reading, target: Bound, names: tuple[str, ...], portfolio: Portfolio) -> Iterator[Obligation]:
+    irqs = vgic.nr_irqs(reading.program)
+    return judge_function(obligations.Job(reading.program, target, irqs, reading.others, portfolio, names))
 
 
 def _callers(name: str, known: Entries) -> list[str]:
@@ -164,6 +221,7 @@ def _run(
     wanted: partial[list[tuple[str, str]]] | object,
     runner: Runner,
     into: dict[str, dict[str, list[Obligation]]],
+    refined: _Refined | None = None,
 ) -> None:
     assert callable(wanted)
     text = digest_of(reading.text)
@@ -179,7 +237,13 @@ def _run(
             tasks.append(Task(key, promised, partial(rules.judge, job)))
     # What has most to do comes first, so that all processes end together.
     bounds = f"vCPUs 0..{MAX_CPUS}, INTID 0..{vgic.nr_irqs(reading.program) - 1}"
-    for answers in runner.run(tasks, SECONDS_A_TASK * runner.portfolio.timeout):
+    unreadable = {name for name in reading.places if known.reach.get(name, {name}) & reading.program.unsupported.keys()}
+    more = refined.tasks(unreadable) if refined else []
+    done = runner.run([*more, *tasks], SECONDS_A_TASK * runner.portfolio.timeout)
+    for answers in done[: len(more)]:
+        assert refined is not None
+        refined.take(answers)
+    for answers in done[len(more) :]:
         for o in answers:
             into.setdefault(o.subject, {}).setdefault(o.property, []).append(replace(o, bounds=bounds))
 

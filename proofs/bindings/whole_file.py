@@ -1,0 +1,150 @@
+"""Functions of a whole vgic.c, tied to the model: which function of a generation is what, and how it is called.
+
+A field that the C does not have as it is read here makes the function `unsupported`; nothing is looked for under
+another name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import fields, is_dataclass, replace
+from functools import partial
+from typing import Any
+
+from model.distributor import NR_LRS, bank
+from model.gich import Gich, is_empty, is_ended, is_valid, misr
+from model.handler import HandlerState
+from model.lr import EMPTY
+from vgicheck.c.binding import GIVEN, Bound, View
+from vgicheck.c.domain import NULL, Address, Domain, Opaque
+from vgicheck.c.ir import Assign, Binary, Const, Convert, Int, Load, Member, Pointer, Program, StructRef, Unsupported, Void
+from vgicheck.c.memory import Inputs, Place
+from vgicheck.engine.maps import Key
+from vgicheck.engine.values import and_, iff, implies, lt, not_, or_, same
+from vgicheck.engine.verdict import Assumption
+
+from . import kvm_2012
+from .vgic import KVM, RUNNING, nr_irqs
+
+VCPU = "vgicheck_vcpu"
+LOADED, LIVE = f"{GIVEN}.vcpu_loaded", f"{GIVEN}.registers_are_its"
+COUNT = f"{kvm_2012.CPU}.irq_active_count.counter"
+COUNTED = Assumption("irq_active_count, which the model leaves out, decides nothing", "the file, which never reads it")
+BOUNDS = {"vgic_maintenance_handler": "nr_lr 1..64, vCPUs 1..8, INTID {irqs}"}
+
+
+def bound(program: Program, functions: Collection[str]) -> dict[str, Bound]:
+    """Return what is bound of a source with these functions, by function."""
+    irqs = nr_irqs(program)
+    found = {}
+    if irqs and "vgic_maintenance_handler" in functions and "vgic_process_maintenance" not in functions:
+        found["vgic_maintenance_handler"] = _handler(program, irqs)
+    return found
+
+
+def bounds(program: Program, function: str) -> str:
+    """Say for which states a function is judged."""
+    return BOUNDS[function].format(irqs=f"0..{nr_irqs(program) - 1}")
+
+
+# How a function is called -----------------------------------------------------------------------------------
+
+
+def _arguments(program: Program, function: str, inputs: Inputs) -> Sequence[Any]:
+    """Return what a function is called with: the VM, the vCPU at hand, an interrupt's cookie, and any numbers.
+
+    Raises `Unsupported` for a parameter of any other type.
+    """
+    found: list[Any] = []
+    body = program.functions[function]
+    for name in body.params:
+        kind = body.locals[name]
+        if isinstance(kind, Int):
+            found.append(inputs.word(f"{GIVEN}.{name}", (), kind.bits))
+            continue
+        target = kind.target if isinstance(kind, Pointer) else None
+        known = {StructRef("kvm"): Address(KVM), StructRef("kvm_vcpu"): Address(VCPU), Void(): Address(RUNNING)}
+        if target not in known:
+            raise Unsupported(f"the parameter {name} of {function}(), which the binding does not know", body.loc)
+        found.append(known[target])
+    return found
+
+
+def _pointers(inputs: Inputs, domain: Domain, place: Place, key: Key) -> Any:
+    """Return what a pointer in memory leads to, where there is one vCPU at hand; to another none does."""
+    target = place.type.target if isinstance(place.type, Pointer) else Void()
+    if place.region == RUNNING:
+        loaded = domain.guards.of(inputs.bit(LOADED, ()))
+        return domain.choice([(loaded, Address(VCPU)), (domain.guards.not_(loaded), NULL)])
+    if target == StructRef("kvm"):
+        return Address(KVM)
+    if isinstance(target, Void) and place.region.endswith("vctrl_base"):
+        return Address("vgicheck_gich", (0,))
+    return Opaque(place.region)
+
+
+# The maintenance handler --------------------------------------------------------------------------------------
+
+
+def _handler(program: Program, irqs: int) -> Bound:
+    """The handler of 2012, which does everything itself."""
+    name = "vgic_maintenance_handler"
+    return replace(
+        kvm_2012.bound(irqs)[name],
+        entry=name,
+        abstract=_handler_state,
+        ignored={COUNT: COUNTED} if _only_counted(program) else {},
+        arguments=partial(_arguments, program, name),
+        pointers=_pointers,
+        occurs=lambda s: and_(*_books_agree(s)),
+    )
+
+
+def _only_counted(program: Program) -> bool:
+    """Say whether the source does nothing with irq_active_count but count."""
+    return not any(
+        _mentions(node, "irq_active_count")
+        for f in program.functions.values()
+        for block in f.blocks
+        for node in (*block.instructions, block.terminator)
+        if not _counts(node)
+    )
+
+
+def _counts(node: Any) -> bool:
+    """Say whether an instruction is an `atomic_inc` or an `atomic_dec` whose result nobody uses."""
+    value = node.value if isinstance(node, Assign) else None
+    while isinstance(value, Convert):
+        value = value.operand
+    return isinstance(value, Binary) and isinstance(value.left, Load) and value.left.lvalue == node.target and isinstance(value.right, Const)
+
+
+def _mentions(node: Any, member: str) -> bool:
+    """Say whether a member of a struct is named in a part of a program."""
+    if isinstance(node, Member) and node.name == member:
+        return True
+    parts = node if isinstance(node, tuple) else tuple(getattr(node, f.name) for f in fields(node)) if is_dataclass(node) else ()
+    return any(_mentions(part, member) for part in parts)
+
+
+def _handler_state(view: View) -> HandlerState:
+    inputs = view.memory.inputs
+    return kvm_2012.handled(view, inputs.bit(LOADED, ()), inputs.bit(LIVE, ()), view.returned())
+
+
+def _books_agree(s: HandlerState) -> Iterator[Any]:
+    """Yield what holds of the vCPU's books after an exit: what was saved is what the list registers then said."""
+    cpu = s.cpu
+    saved = Gich(cpu.nr_lr, cpu.lr, cpu.hcr, s.hw.vmcr, s.hw.apr)
+    yield same(cpu.misr, misr(saved))
+    for l in range(NR_LRS):
+        lr, there = cpu.lr[l], lt(l, cpu.nr_lr)
+        used = or_(is_valid(lr), is_ended(lr))
+        yield implies(not_(there), same(lr, EMPTY))
+        yield iff(cpu.eisr[l], and_(there, is_ended(lr)))
+        yield iff(cpu.elrsr[l], and_(there, is_empty(lr)))
+        yield iff(cpu.lr_used[l], and_(there, used))
+        yield implies(cpu.lr_used[l], cpu.irq_lr_map[lr.virtual_id] == l)
+        yield implies(and_(cpu.lr_used[l], lr.eoi), s.dist.irq_active[bank(s.vcpu_id, lr.virtual_id)])
+        yield implies(s.live, same(s.hw.lr[l], lr))
+    yield implies(s.live, and_(s.loaded, same(s.hw.hcr, cpu.hcr)))
