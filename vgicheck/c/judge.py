@@ -217,12 +217,14 @@ class Judge:
         parts = parts or [Sentence(CODE.get(question.name, question.name), True, True)]
         self._known_to_c(before, after)
         prefer = self.bound.prefer(self._start.state(self.bound.abstract), self.at)
-        assumptions = [self.limits, *(fact for i, fact in self._facts if question.name not in i.exempt)]
+        assumptions = self._assumed(question)
         exempted = frozenset(i.region for i in self.bound.invariants if question.name in i.exempt)
         witnesses = self._witnesses.setdefault(exempted, Witnesses())
         finding = judge(parts, assumptions, self.portfolio, prefer, witnesses, self.split)
         if finding.verdict is Verdict.REFUTED and self.bound.occurs is not None and not question.anywhere:
-            occurring = [*assumptions, self.bound.occurs(self._start.state(self.bound.abstract))]
+            # This touches cells of its own, of which something is assumed as well.
+            occurs = self.bound.occurs(self._start.state(self.bound.abstract))
+            occurring = [*self._assumed(question), occurs]
             found = judge(parts[finding.part :], occurring, self.portfolio, prefer, Witnesses(), self.split)
             if found.verdict is not Verdict.REFUTED:
                 return self._obligation(question, finding, Verdict.UNKNOWN, f"{finding.reason}: {NOT_KNOWN}")
@@ -230,6 +232,10 @@ class Judge:
         if finding.verdict is Verdict.REFUTED:
             return self._refuted(question, finding)
         return self._obligation(question, finding, finding.verdict, finding.reason)
+
+    def _assumed(self, question: Question) -> list[Any]:
+        """List what is assumed of the indices and of the cells that were touched until now."""
+        return [self.limits, *(fact for i, fact in self._facts if question.name not in i.exempt)]
 
     def _obligation(self, question: Question, finding: Finding, verdict: Verdict, reason: str) -> Obligation:
         assumed = dict.fromkeys(
