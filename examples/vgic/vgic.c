@@ -374,6 +374,19 @@ out:
 	return ret;
 }
 
+/* The vCPU whose state is in the registers of this CPU: from its entry until it is put. */
+static DEFINE_PER_CPU(struct kvm_vcpu *, vgic_live_vcpu);
+
+void kvm_vgic_enter(struct kvm_vcpu *vcpu)
+{
+	__get_cpu_var(vgic_live_vcpu) = vcpu;
+}
+
+void kvm_vgic_put(struct kvm_vcpu *vcpu)
+{
+	__get_cpu_var(vgic_live_vcpu) = NULL;
+}
+
 static irqreturn_t vgic_maintenance_handler(int irq, void *data)
 {
 	struct kvm_vcpu *vcpu = *(struct kvm_vcpu **)data;
@@ -381,8 +394,11 @@ static irqreturn_t vgic_maintenance_handler(int irq, void *data)
 	struct vgic_dist *dist;
 	int lr;
 
-	if (!vcpu)
-		return IRQ_NONE;
+	/* Nobody's state, or another vCPU's: make the line fall, and leave the rest to the next entry. */
+	if (!vcpu || vcpu != __get_cpu_var(vgic_live_vcpu)) {
+		writel_relaxed(0, vgic_vctrl_base + GICH_HCR);
+		return IRQ_HANDLED;
+	}
 	cpu = &vcpu->arch.vgic_cpu;
 	dist = &vcpu->kvm->arch.vgic;
 	spin_lock(&dist->lock);
@@ -391,7 +407,14 @@ static irqreturn_t vgic_maintenance_handler(int irq, void *data)
 			vgic_assign(&dist->irq_active, vcpu->vcpu_id, cpu->vgic_lr[lr] & GICH_LR_VIRTUALID, 0);
 			cpu->vgic_lr[lr] &= ~GICH_LR_EOI;
 			writel_relaxed(cpu->vgic_lr[lr], dist->vctrl_base + GICH_LR0 + lr * 4);
+			/* ELRSR was saved before, and does not report what was to ask for maintenance. */
+			if (!(cpu->vgic_lr[lr] & GICH_LR_STATE))
+				set_bit(lr, (unsigned long *)cpu->vgic_elrsr);
 		}
+	}
+	if (cpu->vgic_misr & GICH_MISR_U) {
+		cpu->vgic_hcr &= ~GICH_HCR_UIE;
+		writel_relaxed(cpu->vgic_hcr, dist->vctrl_base + GICH_HCR);
 	}
 	spin_unlock(&dist->lock);
 	return IRQ_HANDLED;

@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+import z3
+
 from model.distributor import MAX_CPUS, NR_LRS, NR_PRIVATE_IRQS, Distributor, VgicCpu
 from model.generation import Switches
 from model.gich import FIRST_SPECIAL_INTID, Gich, decode_hcr, decode_misr, legal_hcr
@@ -23,7 +25,7 @@ from properties.property import At
 from vgicheck.c.binding import Bound, Invariant, View
 from vgicheck.c.source import Stub
 from vgicheck.engine.maps import Key, Map
-from vgicheck.engine.values import and_, bit, field_of, ite, le, lt, not_, or_, widened
+from vgicheck.engine.values import and_, bit, field_of, is_symbolic, ite, le, lt, not_, or_, widened
 
 _HERE = Path(__file__).parent
 
@@ -64,9 +66,17 @@ def _banked(view: View, name: str) -> Map[bool]:
         if isinstance(intid, int):
             return private(intid) if intid < NR_PRIVATE_IRQS else shared(intid - NR_PRIVATE_IRQS)
         wide = widened(intid, 32)
-        return ite(lt(intid, NR_PRIVATE_IRQS), private(wide), shared(wide - NR_PRIVATE_IRQS))
+        is_private: Any = lt(intid, NR_PRIVATE_IRQS)
+        private = partial(view.bit, f"{DIST}.{name}.percpu[][]", _where(is_private, cpu))
+        return ite(is_private, private(wide), shared(wide - NR_PRIVATE_IRQS))
 
     return view.map(read)
+
+
+def _where(condition: Any, term: Any) -> Any:
+    """Return what a term is where a condition holds: of a choice that asks for the condition, the one side."""
+    chosen = z3.is_app_of(term, z3.Z3_OP_ITE) and term.arg(0).eq(condition) if is_symbolic(term) else False
+    return term.arg(1) if chosen else term
 
 
 def _vgic_cpu(view: View) -> VgicCpu:

@@ -113,6 +113,9 @@ def pointers(inputs: Inputs, domain: Domain, place: Place, key: Key) -> Any:
         return domain.choice([(there, the_vcpu(inputs)), (g.not_(there), NULL)])
     if target == StructRef("kvm"):
         return Address(KVM)
+    if target == StructRef("kvm_vcpu"):
+        there, index = perhaps(place.region), inputs.word(f"{GIVEN}.{place.region}", (), 3)
+        return domain.choice([(there, Address(VCPUS, (widened(index, 32),))), (g.not_(there), NULL)])
     if target == StructRef("device_node"):
         there = perhaps(place.region)
         return domain.choice([(there, Address("vgicheck_node")), (g.not_(there), NULL)])

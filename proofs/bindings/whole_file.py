@@ -30,6 +30,8 @@ VCPU = "vgicheck_vcpu"
 LOADED, LIVE = f"{GIVEN}.vcpu_loaded", f"{GIVEN}.registers_are_its"
 COUNT = f"{kvm_2012.CPU}.irq_active_count.counter"
 COUNTED = Assumption("irq_active_count, which the model leaves out, decides nothing", "the file, which never reads it")
+REGISTERS_OF = "vgic_live_vcpu"
+"""The variable that says whose state the registers of a CPU hold, where a source keeps one."""
 BOUNDS = {"vgic_maintenance_handler": "nr_lr 1..64, vCPUs 1..8, INTID {irqs}"}
 
 
@@ -76,6 +78,9 @@ def _pointers(inputs: Inputs, domain: Domain, place: Place, key: Key) -> Any:
     if place.region == RUNNING:
         loaded = domain.guards.of(inputs.bit(LOADED, ()))
         return domain.choice([(loaded, Address(VCPU)), (domain.guards.not_(loaded), NULL)])
+    if place.region == REGISTERS_OF:
+        live = domain.guards.of(inputs.bit(LIVE, ()))
+        return domain.choice([(live, Address(VCPU)), (domain.guards.not_(live), NULL)])
     if target == StructRef("kvm"):
         return Address(KVM)
     if isinstance(target, Void) and place.region.endswith("vctrl_base"):

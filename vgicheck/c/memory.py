@@ -422,6 +422,7 @@ class Arbitrary:
     small: int = SMALL
     cells: dict[str, dict[tuple[Any, ...], tuple[Key, Any]]] = field(default_factory=dict)
     _symbolic: dict[str, list[tuple[Key, Any]]] = field(default_factory=dict)
+    _aliases: dict[str, dict[tuple[object, ...], tuple[Key, Any]]] = field(default_factory=dict)
 
     def word(self, region: str, key: Key, bits: int) -> Any:
         """Return the word at a key."""
@@ -442,6 +443,13 @@ class Arbitrary:
             if span is not None and span[1] - span[0] < self.small:
                 return self._among(region, key, symbolic[0], span, sort)
         if symbolic:
+            # Two ways to write one key, as C has it and as the model has it, are to be one cell.
+            plainest = tuple(z3.simplify(k) if is_symbolic(k) else k for k in key)
+            if label_of(plainest) != label:
+                aliases = self._aliases.setdefault(region, {})
+                if label not in aliases:
+                    aliases[label] = (key, self._cell(region, plainest, sort))
+                return aliases[label][1]
             name = f"{region}#{len(known)}"
         else:
             name = region if not key else f"{region}({', '.join(str(k) for k in key)})"
