@@ -142,7 +142,15 @@ def summaries(patch: Path) -> Iterator[Row]:
     for function in example.functions:
         at = fresh(At, "at")
         judge = Judge(
-            unit.program, bound(size)[function], at, True, at.lr, example.ours, frozenset(), Portfolio(LIMIT), tell=False
+            unit.program,
+            bound(size)[function],
+            at,
+            True,
+            at.lr,
+            example.ours,
+            frozenset(),
+            Portfolio(LIMIT),
+            tell=False,
         )
         start = time.process_time()
         judge.summarise()

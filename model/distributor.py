@@ -43,8 +43,8 @@ class Distributor:
 class VgicCpu:
     """`struct vgic_cpu`: the shadow of a vCPU's registers.
 
-    `misr`, `eisr` and `elrsr` are as the last exit saved them: copies, not the registers.  `pending` is what the flush of
-    2012 looks at, by INTID.
+    `misr`, `eisr` and `elrsr` are as the last exit saved them: copies, not the registers.  `pending` is what the
+    flush of 2012 looks at, by INTID.
     """
 
     nr_lr: Annotated[int, Width(7)]

@@ -106,14 +106,14 @@ def unsupported(function: str, name: str, cause: Unsupported) -> Obligation:
 def _refines(judge: Judge, job: Job) -> Obligation:
     """Look for the choices of the model that the function makes, the nearest to the October 2012 code first.
 
-    A candidate that a counterexample to an earlier one refutes is not asked about again; the last one asked about
-    survived all others' counterexamples, and its own is the one that is told.
+    A candidate that a counterexample to an earlier one refutes is not asked about again.  Of those that were asked
+    about, the one is told that does what the function does in most of the counterexamples.
     """
     tried: list[Switches] = []
     refuted: list[Any] = []
+    transition = job.bound.transition
+    assert transition is not None
     for switches in candidates(job.bound.function):
-        transition = job.bound.transition
-        assert transition is not None
         if any(not judge.agrees(transition, switches, counterexample) for counterexample in refuted):
             continue
         obligation, counterexample = judge.refines(_with(transition, switches))
@@ -124,7 +124,6 @@ def _refines(judge: Judge, job: Job) -> Obligation:
             return obligation
         refuted.append(counterexample)
         tried.append(switches)
-    transition = job.bound.transition
     nearest = max(tried, key=lambda s: sum(judge.agrees(transition, s, c) for c in refuted))
     found, _ = judge.refines(_with(transition, nearest), anywhere=False)
     return replace(found, reason=f"{found.reason} (nearest: {described(nearest, job.bound.function)})")
@@ -139,9 +138,12 @@ def candidates(function: str) -> Sequence[Switches]:
     prefixes = SWITCHES[function]
     free = [f.name for f in fields(Switches) if f.name.startswith(prefixes)]
     chosen = [OCTOBER_2012, REFERENCE]
-    for count in range(1, len(free)):
+    for count in range(1, len(free) + 1):
         chosen += [replace(OCTOBER_2012, **dict.fromkeys(on, True)) for on in combinations(free, count)]
-    return chosen
+    known: dict[tuple[bool, ...], Switches] = {}
+    for switches in chosen:
+        known.setdefault(tuple(getattr(switches, name) for name in free), switches)
+    return tuple(known.values())
 
 
 def described(switches: Switches, function: str) -> str:

@@ -198,7 +198,10 @@ def unchanged(old: HandlerState, new: HandlerState, at: At) -> list[tuple[str, b
         ("no other field of the vCPU changes", _same_rest(old.cpu, new.cpu, at)),
         ("no interrupt becomes pending, or ceases to be", iff(old.cpu.pending[at.intid], new.cpu.pending[at.intid])),
         ("no other field of the distributor changes", _same_config(old.dist, new.dist, k)),
-        ("no bit of irq_pending_on_cpu changes", iff(old.dist.pending_on_cpu[at.vcpu], new.dist.pending_on_cpu[at.vcpu])),
+        (
+            "no bit of irq_pending_on_cpu changes",
+            iff(old.dist.pending_on_cpu[at.vcpu], new.dist.pending_on_cpu[at.vcpu]),
+        ),
     ]
 
 
@@ -262,9 +265,9 @@ HANDLER: tuple[Property, ...] = (
     Property(
         "eoi-touches-nothing-else",
         "handler",
-        "no other active bit, no other list register and no other field changes, but that the vCPU looks at a line again",
+        "no other active bit, no other list register and no other field changes, but that a line is looked at again",
         _eoi_touches_nothing_else,
-        "the handler's comment: the only action is clearing the active bit; from November 2012 on it re-samples the line",
+        "the handler's comment: the only action is clearing the active bit; from November 2012 also sampling the line",
         "never",
         "none known",
     ),

@@ -17,7 +17,20 @@ from model.handler import HandlerState
 from model.lr import EMPTY
 from vgicheck.c.binding import GIVEN, Bound, View
 from vgicheck.c.domain import NULL, Address, Domain, Opaque
-from vgicheck.c.ir import Assign, Binary, Const, Convert, Int, Load, Member, Pointer, Program, StructRef, Unsupported, Void
+from vgicheck.c.ir import (
+    Assign,
+    Binary,
+    Const,
+    Convert,
+    Int,
+    Load,
+    Member,
+    Pointer,
+    Program,
+    StructRef,
+    Unsupported,
+    Void,
+)
 from vgicheck.c.memory import Inputs, Place
 from vgicheck.engine.maps import Key
 from vgicheck.engine.values import and_, iff, implies, lt, not_, or_, same
@@ -121,14 +134,25 @@ def _counts(node: Any) -> bool:
     value = node.value if isinstance(node, Assign) else None
     while isinstance(value, Convert):
         value = value.operand
-    return isinstance(value, Binary) and isinstance(value.left, Load) and value.left.lvalue == node.target and isinstance(value.right, Const)
+    return (
+        isinstance(value, Binary)
+        and isinstance(value.left, Load)
+        and value.left.lvalue == node.target
+        and isinstance(value.right, Const)
+    )
 
 
 def _mentions(node: Any, member: str) -> bool:
     """Say whether a member of a struct is named in a part of a program."""
     if isinstance(node, Member) and node.name == member:
         return True
-    parts = node if isinstance(node, tuple) else tuple(getattr(node, f.name) for f in fields(node)) if is_dataclass(node) else ()
+    parts = (
+        node
+        if isinstance(node, tuple)
+        else tuple(getattr(node, f.name) for f in fields(node))
+        if is_dataclass(node)
+        else ()
+    )
     return any(_mentions(part, member) for part in parts)
 
 

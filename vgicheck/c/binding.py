@@ -14,7 +14,6 @@ from ..engine.values import bit, is_symbolic, ite, widened
 from ..engine.verdict import Assumption
 from .memory import Inputs, Memory, Pointers, unknown_pointer
 
-
 GIVEN = "vgicheck_arg"
 """The object whose cells are what a function is called with and what its binding chooses: no cells of the C."""
 

@@ -124,9 +124,7 @@ class Judge:
         self._start, self._end = View(untouched(self._summary)), View(self._summary.after, self._summary.result)
 
     def _evaluating(self, inputs: Inputs, feasible: Callable[[Any], bool]) -> Evaluator:
-        return Evaluator(
-            self.program, inputs, INTRINSICS, feasible, ours=self.ours, bitmaps=self.bound.bitmaps
-        )
+        return Evaluator(self.program, inputs, INTRINSICS, feasible, ours=self.ours, bitmaps=self.bound.bitmaps)
 
     def _called(self, evaluator: Evaluator, start: Summary | None = None) -> Summary:
         return evaluator.summarise(self.bound.entry, start, lambda: self.bound.arguments(evaluator.inputs))
@@ -271,10 +269,10 @@ class Judge:
         for region, key, bits in {(r, len(k), b) for view in views for (r, k), b in view.read.items()}:
             if region.startswith(f"{GIVEN}.") or (region, bits) in self._seen:
                 continue
-            self._seen.add((region, bits))
             cell = target(layout, region, (0,) * key, bits or None)
             if cell is None or (cell.bit is None) != bool(bits):
                 raise Unsupported(f"{region} is not kept as the binding reads it")
+            self._seen.add((region, bits))
 
     def _claims(self, claims: Sequence[Claim], kinds: frozenset[str]) -> list[Sentence]:
         """Gather the claims of some kinds by the line and the text that they share."""
@@ -381,7 +379,9 @@ class Judge:
     def _occurs(self, run: Plain) -> Any:
         """Say whether a plain run starts from a state that is known to occur."""
         assert self.bound.occurs is not None
-        return self.bound.occurs(View(Memory(run.end.after.layout, run.end.domain, run.given)).state(self.bound.abstract))
+        return self.bound.occurs(
+            View(Memory(run.end.after.layout, run.end.domain, run.given)).state(self.bound.abstract)
+        )
 
     def _shrunk(self, question: Question, run: Plain, cells: Cells, at: Any) -> Cells:
         """Set to zero, or to a single bit, whatever the failure does not need."""

@@ -134,8 +134,8 @@ class Evaluator:
     the stubs: what
     goes wrong in them is reported where the source under judgement calls them.  With `widening` a loop of unknown
     length is one arbitrary iteration instead of all; with `follows_unset` a path goes on past the use of an integer
-    that is not initialised, which may then be anything; with `by_words` bitmaps are arrays of words like others, and `bitmaps` are
-    kept bit by bit.
+    that is not initialised, which may then be anything; with `by_words` bitmaps are arrays of words like others,
+    and `bitmaps` are kept bit by bit.
 
     `entered` has the functions that were called, each with the condition under which it was.  Of a plain run, `trace`
     is the lines taken and `wrote` the line that last wrote each cell.
@@ -175,9 +175,7 @@ class Evaluator:
         self.domain = Domain(self.guards)
         self.layout = Layout(self.program, self.by_words, self.bitmaps)
 
-    def summarise(
-        self, name: str, start: Summary | None = None, args: Callable[[], Sequence[Any]] = tuple
-    ) -> Summary:
+    def summarise(self, name: str, start: Summary | None = None, args: Callable[[], Sequence[Any]] = tuple) -> Summary:
         """Evaluate a function, by default one without parameters, from the inputs or from where another run ended.
 
         Raises `Unsupported` for what is not understood, a limit that was reached included.

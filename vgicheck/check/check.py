@@ -8,31 +8,26 @@ themselves then, for any arguments, and what depends on those stays open.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
 
 from model.distributor import MAX_CPUS
-from proofs import obligations
-from proofs.bindings import vgic, whole_file
-from proofs.claims import PROPERTIES
-from proofs.obligations import REFINES, judge_function, of_the_model
+from proofs.bindings import vgic
 
 from ..c import clang
-from ..c.binding import Bound
 from ..c.stubs import linux
 from ..engine.cache import digest_of
-from ..engine.portfolio import Portfolio
 from ..engine.tasks import Runner, Task
 from ..engine.verdict import Location, Obligation, Verdict
-from . import rules
+from . import refine, rules
 from .entries import Entries, entries
 from .items import includes
 from .reading import Part, Reading, read
 from .tree import FOLDERS, Source, SourceError
 
-IDS = (*rules.RULES, *(p.id for p in PROPERTIES), REFINES)
+IDS = (*rules.RULES, *refine.IDS)
 """The properties that are judged of every function."""
 SECONDS_A_TASK = 4
 """A function, with what it gets to, may take so many times the limit of one question."""
@@ -101,7 +96,7 @@ def _judged(reading: Reading, properties: Sequence[str], runner: Runner) -> list
     unreadable = reading.program.unsupported
     roots = [r for r in known.roots if not known.reach[r] & unreadable.keys()]
     by_function: dict[str, dict[str, list[Obligation]]] = {}
-    refined = _Refined.of(reading, properties, runner.portfolio)
+    refined = refine.Refined.of(reading, properties, runner.portfolio)
     _run(reading, known, roots, wanted, runner, by_function, refined)
     alone = [
         name
@@ -138,55 +133,6 @@ def _judged(reading: Reading, properties: Sequence[str], runner: Runner) -> list
     return found
 
 
-@dataclass(slots=True)
-class _Refined:
-    """The functions of a file that are bound to the model, what is judged of each, and what came of it."""
-
-    reading: Reading
-    bound: Mapping[str, Bound]
-    wanted: Mapping[str, tuple[str, ...]]
-    portfolio: Portfolio
-    found: dict[str, list[Obligation]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, reading: Reading, properties: Sequence[str], portfolio: Portfolio) -> _Refined:
-        """Find what is bound of a file."""
-        bound = whole_file.bound(reading.program, reading.places)
-        wanted = {
-            name: tuple(p for p in of_the_model(name, b) if not properties or p in properties)
-            for name, b in bound.items()
-        }
-        return cls(reading, bound, wanted, portfolio)
-
-    def names(self, function: str) -> tuple[str, ...]:
-        """List what is judged of a function."""
-        return self.wanted.get(function, ())
-
-    def tasks(self, unreadable: Collection[str]) -> list[Task]:
-        """Return the work for the functions that were read whole."""
-        text = digest_of(self.reading.text)
-        return [
-            Task(
-                ("refine", text, name, str(names)),
-                tuple((p, name) for p in names),
-                partial(_refine, self.reading, self.bound[name], names, self.portfolio),
-            )
-            for name, names in self.wanted.items()
-            if names and name not in unreadable
-        ]
-
-    def take(self, answers: Sequence[Obligation]) -> None:
-        """Take what came of one function."""
-        for o in answers:
-            bounds = whole_file.bounds(self.reading.program, o.subject)
-            self.found.setdefault(o.subject, []).append(replace(o, bounds=bounds))
-
-
-def _refine(reading: Reading, target: Bound, names: tuple[str, ...], portfolio: Portfolio) -> Iterator[Obligation]:
-    irqs = vgic.nr_irqs(reading.program)
-    return judge_function(obligations.Job(reading.program, target, irqs, reading.others, portfolio, names))
-
-
 def _callers(name: str, known: Entries) -> list[str]:
     return [root for root in known.roots if name in known.reach[root]]
 
@@ -221,7 +167,7 @@ def _run(
     wanted: partial[list[tuple[str, str]]] | object,
     runner: Runner,
     into: dict[str, dict[str, list[Obligation]]],
-    refined: _Refined | None = None,
+    refined: refine.Refined | None = None,
 ) -> None:
     assert callable(wanted)
     text = digest_of(reading.text)

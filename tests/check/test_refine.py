@@ -1,0 +1,116 @@
+"""A function that is bound is held against the model: the right one is proved, and a fault in it is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from proofs.bindings import whole_file
+from proofs.obligations import of_the_model
+from vgicheck.check import refine
+from vgicheck.engine.portfolio import Portfolio
+from vgicheck.engine.verdict import Obligation, Verdict
+
+from .test_check import EXAMPLE, TEXT, reading_of
+
+HANDLER = "vgic_maintenance_handler"
+
+
+def refined(text: str, function: str, *names: str) -> dict[str, Obligation]:
+    """Judge a bound function of a source beside the example's header."""
+    reading = reading_of(text)
+    assert not reading.unread, reading.unread
+    target = whole_file.bound(reading.program, reading.places)[function]
+    wanted = names or tuple(of_the_model(function, target))
+    return {o.property: o for o in refine.judge(reading, target, wanted, Portfolio(20))}
+
+
+FAULTS = {
+    "an active bit that stays": (
+        "vgic_assign(&dist->irq_active, vcpu->vcpu_id, cpu->vgic_lr[lr] & GICH_LR_VIRTUALID, 0);", "",
+        "eoi-clears-active"),
+    "the wrong list register": (
+        "cpu->vgic_lr[lr] &= ~GICH_LR_EOI;", "cpu->vgic_lr[lr ^ 1] &= ~GICH_LR_EOI;",
+        "eoi-clears-lr-eoi"),
+    "a mask of nine bits": (
+        "vcpu->vcpu_id, cpu->vgic_lr[lr] & GICH_LR_VIRTUALID, 0);", "vcpu->vcpu_id, cpu->vgic_lr[lr] & 0x3f, 0);",
+        "eoi-clears-active"),
+    "a register that is not written": (
+        "writel_relaxed(cpu->vgic_lr[lr], dist->vctrl_base + GICH_LR0 + lr * 4);", "",
+        "lr-shadow-matches-register"),
+    "the register beside it": (
+        "GICH_LR0 + lr * 4", "GICH_LR0 + lr * 8",
+        "lr-shadow-matches-register"),
+    "an underflow that goes on": (
+        "cpu->vgic_hcr &= ~GICH_HCR_UIE;", "cpu->vgic_hcr &= ~GICH_HCR_EN;",
+        "underflow-clears-uie"),
+    "an EOIed list register that is not reported": (
+        "set_bit(lr, (unsigned long *)cpu->vgic_elrsr);", ";",
+        "eoi-frees-lr"),
+    "another vCPU's registers": (
+        "!vcpu || vcpu != __get_cpu_var(vgic_live_vcpu)", "!vcpu",
+        "handler-right-vcpu"),
+    "a field of which the model knows nothing": (
+        "cpu->vgic_misr & GICH_MISR_U) {", "cpu->vgic_misr & GICH_MISR_U) {\n\t\tdist->enabled = 0;",
+        "refines-model"),
+}  # fmt: skip
+"""What is replaced by what in the handler, and a property that it then breaks."""
+
+
+SLOW = ("the register beside it", "a mask of nine bits", "another vCPU's registers")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in FAULTS])
+def test_a_fault_is_refuted(name: str) -> None:
+    """The property that a fault breaks is refuted by a run, from a state in which the books agree."""
+    old, new, kind = FAULTS[name]
+    assert TEXT.count(old) == 1
+    fault = refined(TEXT.replace(old, new), HANDLER, kind)[kind]
+    assert fault.verdict is Verdict.REFUTED, fault
+    assert fault.run is not None and fault.run.replayed == ("python",) and fault.location is not None
+
+
+REARM = """
+			if (vgic_test(&dist->irq_state, vcpu->vcpu_id, cpu->vgic_lr[lr] & GICH_LR_VIRTUALID)) {
+				set_bit(cpu->vgic_lr[lr] & GICH_LR_VIRTUALID, cpu->pending);
+				set_bit(vcpu->vcpu_id, &dist->irq_pending_on_cpu);
+			} else {
+				clear_bit(cpu->vgic_lr[lr] & GICH_LR_VIRTUALID, cpu->pending);
+			}
+"""
+"""What the handler does from November 2012 on: the vCPU looks again at a line that is still high."""
+REPORT = "\t\t\t/* ELRSR was saved"
+
+
+@pytest.mark.slow
+def test_a_handler_that_rearms_is_known() -> None:
+    """The switches that fit are named: those of the reference, and that lines are looked at again."""
+    found = refined(TEXT.replace(REPORT, REARM + REPORT), HANDLER, "refines-model", "eoi-touches-nothing-else")
+    assert found["refines-model"].verdict is Verdict.PROVED
+    assert found["refines-model"].method.endswith("handler_quiesces, handler_reports_empty, irq_rearms")
+    assert found["eoi-touches-nothing-else"].verdict is Verdict.PROVED
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("set_bit(vcpu->vcpu_id, &dist->irq_pending_on_cpu);\n\t\t\t} else", "} else"),
+        ("clear_bit(cpu->vgic_lr[lr] & GICH_LR_VIRTUALID, cpu->pending);", ";"),
+        ("&dist->irq_state", "&dist->irq_enabled"),
+    ],
+)
+def test_a_handler_that_rearms_wrongly_is_refuted(old: str, new: str) -> None:
+    """An oracle bit that is not set, a bit that is not cleared, a bit of another bitmap."""
+    assert REARM.count(old) == 1
+    fault = refined(TEXT.replace(REPORT, REARM.replace(old, new) + REPORT), HANDLER, "refines-model")["refines-model"]
+    assert fault.verdict is Verdict.REFUTED and fault.run is not None, fault
+
+
+def test_a_field_of_another_name_is_unsupported() -> None:
+    """What the binding reads and the source has not is told, and nothing is refuted for want of it."""
+    header = (EXAMPLE / "kvm_vgic.h").read_text().replace("vgic_misr", "vgic_status")
+    reading = reading_of(TEXT.replace("vgic_misr", "vgic_status"), header)
+    assert not reading.unread
+    target = whole_file.bound(reading.program, reading.places)[HANDLER]
+    found = list(refine.judge(reading, target, ("refines-model", "eoi-clears-active"), Portfolio(20)))
+    assert [o.verdict for o in found] == [Verdict.UNSUPPORTED] * 2
+    assert all("vgic_misr" in o.reason for o in found)
