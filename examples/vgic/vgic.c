@@ -430,11 +430,14 @@ int kvm_vgic_vcpu_init(struct kvm_vcpu *vcpu)
 	if (vcpu->vcpu_id < 0 || vcpu->vcpu_id >= VGIC_MAX_CPUS)
 		return -EBUSY;
 	for (i = 0; i < VGIC_NR_IRQS; i++) {
+		if (i < VGIC_NR_SGIS)
+			vgic_assign(&vcpu->kvm->arch.vgic.irq_enabled, vcpu->vcpu_id, i, 1);
 		if (i < VGIC_NR_PRIVATE_IRQS)
 			vgic_assign(&vcpu->kvm->arch.vgic.irq_cfg, vcpu->vcpu_id, i, 1);
 		cpu->vgic_irq_lr_map[i] = LR_EMPTY;
 	}
 	cpu->nr_lr = (readl_relaxed(vgic_vctrl_base + GICH_VTR) & 0x3f) + 1;
+	cpu->vgic_vmcr = 0x1fU << 27;	/* no priority is masked */
 	cpu->vgic_hcr = GICH_HCR_EN;
 	return 0;
 }

@@ -139,15 +139,20 @@ def handled(view: View, loaded: bool, live: bool, result: int) -> HandlerState:
 
 def vcpu_init_state(view: View) -> VcpuInitState:
     """What the creation of a vCPU finds."""
+    return created(view, view.flag(f"{ENTRY}.vm_has_vgic"), view.word(f"{ENTRY}.result", signed=True))
+
+
+def created(view: View, vm_has_vgic: bool, result: int) -> VcpuInitState:
+    """What the creation of a vCPU finds, however it is called."""
     return VcpuInitState(
-        vm_has_vgic=view.flag(f"{ENTRY}.vm_has_vgic"),
+        vm_has_vgic=vm_has_vgic,
         vcpu_id=view.word("vgicheck_vcpu.vcpu_id"),
         cpu=_vgic_cpu(view),
         irq_enabled=_banked(view, "irq_enabled"),
         irq_cfg=_banked(view, "irq_cfg"),
         vtr=view.word(GICH, VTR),
         vmcr=view.word(GICH, VMCR),
-        result=view.word(f"{ENTRY}.result", signed=True),
+        result=result,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from model.distributor import NR_LRS, bank
 from model.gich import Gich, is_empty, is_ended, is_valid, misr
 from model.handler import HandlerState
+from model.init import VcpuInitState
 from model.lr import EMPTY
 from vgicheck.c.binding import GIVEN, Bound, View
 from vgicheck.c.domain import NULL, Address, Domain, Opaque
@@ -40,12 +41,15 @@ from . import kvm_2012
 from .vgic import KVM, RUNNING, nr_irqs
 
 VCPU = "vgicheck_vcpu"
-LOADED, LIVE = f"{GIVEN}.vcpu_loaded", f"{GIVEN}.registers_are_its"
+LOADED, LIVE, VM_HAS_VGIC = (f"{GIVEN}.{name}" for name in ("vcpu_loaded", "registers_are_its", "vm_has_vgic"))
 COUNT = f"{kvm_2012.CPU}.irq_active_count.counter"
 COUNTED = Assumption("irq_active_count, which the model leaves out, decides nothing", "the file, which never reads it")
 REGISTERS_OF = "vgic_live_vcpu"
 """The variable that says whose state the registers of a CPU hold, where a source keeps one."""
-BOUNDS = {"vgic_maintenance_handler": "nr_lr 1..64, vCPUs 1..8, INTID {irqs}"}
+BOUNDS = {
+    "vgic_maintenance_handler": "nr_lr 1..64, vCPUs 1..8, INTID {irqs}",
+    "kvm_vgic_vcpu_init": "GICH_VTR any, vCPUs 1..8, INTID {irqs}",
+}
 
 
 def bound(program: Program, functions: Collection[str]) -> dict[str, Bound]:
@@ -54,6 +58,8 @@ def bound(program: Program, functions: Collection[str]) -> dict[str, Bound]:
     found = {}
     if irqs and "vgic_maintenance_handler" in functions and "vgic_process_maintenance" not in functions:
         found["vgic_maintenance_handler"] = _handler(program, irqs)
+    if irqs and "kvm_vgic_vcpu_init" in functions and "vgic_nr_lr" not in program.globals:
+        found["kvm_vgic_vcpu_init"] = _vcpu_init(program, irqs)
     return found
 
 
@@ -115,6 +121,29 @@ def _handler(program: Program, irqs: int) -> Bound:
         arguments=partial(_arguments, program, name),
         pointers=_pointers,
         occurs=lambda s: and_(*_books_agree(s)),
+    )
+
+
+def _vcpu_init(program: Program, irqs: int) -> Bound:
+    """The creation of a vCPU that reads the number of list registers itself."""
+    name = "kvm_vgic_vcpu_init"
+
+    def abstract(view: View) -> VcpuInitState:
+        return kvm_2012.created(view, view.memory.inputs.bit(VM_HAS_VGIC, ()), view.returned(signed=True))
+
+    def pointers(inputs: Inputs, domain: Domain, place: Place, key: Key) -> Any:
+        found = _pointers(inputs, domain, place, key)
+        if place.region != f"{kvm_2012.DIST}.vctrl_base":
+            return found
+        there = domain.guards.of(inputs.bit(VM_HAS_VGIC, ()))
+        return domain.choice([(there, found), (domain.guards.not_(there), NULL)])
+
+    return replace(
+        kvm_2012.bound(irqs)[name],
+        entry=name,
+        abstract=abstract,
+        arguments=partial(_arguments, program, name),
+        pointers=pointers,
     )
 
 

@@ -77,10 +77,13 @@ class View:
         found = self.memory.regions.get(region)
         return self.memory.inputs.bit(region, wide) if found is None else found.read(wide, ite)
 
-    def returned(self, bits: int = 32) -> Any:
-        """Return what the function returned, as an unsigned word; 0 before it ran."""
-        word = self._word(self.result, bits)
-        return word & ((1 << bits) - 1) if isinstance(word, int) else word
+    def returned(self, signed: bool = False) -> Any:
+        """Return the `int` that the function returned; 0 before it ran, and of one that returns nothing."""
+        word = 0 if self.result is None else self._word(self.result, 32)
+        if not isinstance(word, int):
+            return word
+        word &= 0xFFFFFFFF
+        return word - (1 << 32) if signed and word >> 31 else word
 
     def flag(self, region: str, *key: Any) -> Any:
         """Say whether a number is not zero."""
