@@ -11,7 +11,7 @@ from model.generation import OCTOBER_2012, REFERENCE, Switches
 from model.gich import FIRST_SPECIAL_INTID
 from properties.property import At
 from vgicheck.c.binding import Bound
-from vgicheck.c.ir import Program, Unsupported
+from vgicheck.c.ir import Limit, Program, Unsupported
 from vgicheck.c.judge import CODE, Judge
 from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.values import fresh, lt
@@ -22,6 +22,8 @@ from .claims import claimed_of
 REFINES = "refines-model"
 SWITCHES: dict[str, tuple[str, ...]] = {
     "vgic_maintenance_handler": ("handler_", "irq_rearms"),
+    "__kvm_vgic_sync_from_cpu": (),
+    "vgic_queue_irq": ("marks_every_irq", "map_by_source"),
     "kvm_vgic_vcpu_init": ("lr_count_", "vcpu_id_", "vmcr_"),
     "kvm_vgic_hyp_init": ("hyp_",),
     "kvm_vgic_init": ("init_", "addresses_", "targets_"),
@@ -98,9 +100,10 @@ def _guarded(function: str, name: str, judged: Any) -> Obligation:
 
 
 def unsupported(function: str, name: str, cause: Unsupported) -> Obligation:
-    """Return the obligation of which something was not understood."""
+    """Return the obligation of which something was not understood, or for which a limit was reached."""
     where = Location(cause.loc.file, cause.loc.line) if cause.loc else None
-    return Obligation(name, function, Verdict.UNSUPPORTED, reason=cause.construct, location=where)
+    verdict = Verdict.UNKNOWN if isinstance(cause, Limit) else Verdict.UNSUPPORTED
+    return Obligation(name, function, verdict, reason=cause.construct, location=where)
 
 
 def _refines(judge: Judge, job: Job) -> Obligation:

@@ -57,7 +57,7 @@ def entries() -> Stub:
 # Reading the state -------------------------------------------------------------------------------
 
 
-def _banked(view: View, name: str) -> Map[bool]:
+def banked(view: View, name: str) -> Map[bool]:
     """Read a `struct vgic_bitmap` as a map from (bank, INTID)."""
 
     def read(cpu: int, intid: int) -> bool:
@@ -79,7 +79,8 @@ def _where(condition: Any, term: Any) -> Any:
     return term.arg(1) if chosen else term
 
 
-def _vgic_cpu(view: View) -> VgicCpu:
+def vgic_cpu(view: View) -> VgicCpu:
+    """Read the `struct vgic_cpu` of the vCPU at hand."""
     return VgicCpu(
         nr_lr=field_of(view.word(f"{CPU}.nr_lr"), 6, 0),
         lr=view.map(lambda l: decode(view.word(f"{CPU}.vgic_lr[]", l))),
@@ -94,12 +95,13 @@ def _vgic_cpu(view: View) -> VgicCpu:
     )
 
 
-def _distributor(view: View) -> Distributor:
+def distributor(view: View) -> Distributor:
+    """Read the `struct vgic_dist` of the VM."""
     return Distributor(
-        irq_enabled=_banked(view, "irq_enabled"),
-        irq_cfg=_banked(view, "irq_cfg"),
-        irq_active=_banked(view, "irq_active"),
-        irq_state=_banked(view, "irq_state"),
+        irq_enabled=banked(view, "irq_enabled"),
+        irq_cfg=banked(view, "irq_cfg"),
+        irq_active=banked(view, "irq_active"),
+        irq_state=banked(view, "irq_state"),
         pending_on_cpu=view.map(lambda c: bit(view.word(f"{DIST}.irq_pending_on_cpu"), c)),
     )
 
@@ -130,8 +132,8 @@ def handled(view: View, loaded: bool, live: bool, result: int) -> HandlerState:
         loaded=loaded,
         live=live,
         vcpu_id=view.word("vgicheck_vcpu.vcpu_id"),
-        cpu=_vgic_cpu(view),
-        dist=_distributor(view),
+        cpu=vgic_cpu(view),
+        dist=distributor(view),
         hw=_gich(view),
         result=result,
     )
@@ -147,9 +149,9 @@ def created(view: View, vm_has_vgic: bool, result: int) -> VcpuInitState:
     return VcpuInitState(
         vm_has_vgic=vm_has_vgic,
         vcpu_id=view.word("vgicheck_vcpu.vcpu_id"),
-        cpu=_vgic_cpu(view),
-        irq_enabled=_banked(view, "irq_enabled"),
-        irq_cfg=_banked(view, "irq_cfg"),
+        cpu=vgic_cpu(view),
+        irq_enabled=banked(view, "irq_enabled"),
+        irq_cfg=banked(view, "irq_cfg"),
         vtr=view.word(GICH, VTR),
         vmcr=view.word(GICH, VMCR),
         result=result,

@@ -11,12 +11,15 @@ from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from typing import Any
 
-from model.distributor import NR_LRS, bank
+from model.distributor import LR_EMPTY, NR_LRS, VgicCpu, bank
 from model.gich import Gich, is_empty, is_ended, is_valid, misr
 from model.handler import HandlerState
 from model.init import VcpuInitState
 from model.lr import EMPTY
-from vgicheck.c.binding import GIVEN, Bound, View
+from model.queue_irq import QueueState, vgic_queue_irq
+from model.sync import SyncState, kvm_vgic_sync_from_cpu
+from properties.property import At
+from vgicheck.c.binding import GIVEN, Bound, Invariant, View
 from vgicheck.c.domain import NULL, Address, Domain, Opaque
 from vgicheck.c.ir import (
     Assign,
@@ -34,12 +37,13 @@ from vgicheck.c.ir import (
 )
 from vgicheck.c.memory import Inputs, Place
 from vgicheck.engine.maps import Key
-from vgicheck.engine.values import and_, iff, implies, lt, not_, or_, same
+from vgicheck.engine.values import and_, field_of, iff, implies, is_symbolic, lt, not_, or_, same
 from vgicheck.engine.verdict import Assumption
 
 from . import kvm_2012
 from .vgic import KVM, RUNNING, nr_irqs
 
+CALLER = "__kvm_vgic_sync_to_cpu, from what it loops over"
 VCPU = "vgicheck_vcpu"
 LOADED, LIVE, VM_HAS_VGIC = (f"{GIVEN}.{name}" for name in ("vcpu_loaded", "registers_are_its", "vm_has_vgic"))
 COUNT = f"{kvm_2012.CPU}.irq_active_count.counter"
@@ -48,6 +52,8 @@ REGISTERS_OF = "vgic_live_vcpu"
 """The variable that says whose state the registers of a CPU hold, where a source keeps one."""
 BOUNDS = {
     "vgic_maintenance_handler": "nr_lr 1..64, vCPUs 1..8, INTID {irqs}",
+    "__kvm_vgic_sync_from_cpu": "nr_lr 1..64, vCPUs 1..8, INTID {irqs}",
+    "vgic_queue_irq": "nr_lr 1..64, vCPUs 1..8, INTID {irqs}",
     "kvm_vgic_vcpu_init": "GICH_VTR any, vCPUs 1..8, INTID {irqs}",
 }
 
@@ -60,6 +66,10 @@ def bound(program: Program, functions: Collection[str]) -> dict[str, Bound]:
         found["vgic_maintenance_handler"] = _handler(program, irqs)
     if irqs and "kvm_vgic_vcpu_init" in functions and "vgic_nr_lr" not in program.globals:
         found["kvm_vgic_vcpu_init"] = _vcpu_init(program, irqs)
+    if irqs and "vgic_queue_irq" in functions and "__kvm_vgic_sync_to_cpu" in functions:
+        found["vgic_queue_irq"] = _queue_irq(program, irqs)
+    if irqs and "__kvm_vgic_sync_from_cpu" in functions:
+        found["__kvm_vgic_sync_from_cpu"] = _sync(program, irqs)
     return found
 
 
@@ -147,6 +157,111 @@ def _vcpu_init(program: Program, irqs: int) -> Bound:
     )
 
 
+# Queueing -----------------------------------------------------------------------------------------------------
+
+
+def _queue_irq(program: Program, irqs: int) -> Bound:
+    """How 2012 finds a list register: in the saved ELRSR."""
+    name = "vgic_queue_irq"
+    cpu, dist = kvm_2012.CPU, kvm_2012.DIST
+
+    def abstract(view: View) -> QueueState:
+        inputs = view.memory.inputs
+        _, source, irq = program.functions[name].params
+        return QueueState(
+            vcpu_id=view.word(f"{VCPU}.vcpu_id"),
+            irq=inputs.word(f"{GIVEN}.{irq}", (), 32),
+            source=inputs.word(f"{GIVEN}.{source}", (), 8),
+            cpu=kvm_2012.vgic_cpu(view),
+            irq_cfg=kvm_2012.banked(view, "irq_cfg"),
+            queued=view.returned(),
+        )
+
+    def prefer(s: QueueState, at: At) -> Sequence[Any]:
+        return [s.vcpu_id == 0, s.irq == 34, s.cpu.nr_lr == 4, at.intid == 34, at.lr == 0]
+
+    parameters = program.functions[name].params if name in program.functions else ("", "", "")
+    own = [
+        Invariant(f"{GIVEN}.{parameters[-1]}", lambda key, value: lt(value, irqs), "irq is below VGIC_NR_IRQS", CALLER),
+        Invariant(f"{GIVEN}.{parameters[-2]}", lambda key, value: lt(value, 8), "who sent an SGI is below 8", CALLER),
+        Invariant(
+            f"{dist}.irq_cfg.percpu[][]",
+            lambda key, value: value if is_symbolic(value) else bool(value),
+            "private interrupts are edge-triggered",
+            "kvm_vgic_vcpu_init, and a guest that leaves GICD_ICFGR1 alone",
+        ),
+        Invariant(
+            f"{cpu}.vgic_irq_lr_map[]",
+            lambda key, value: or_(lt(value, NR_LRS), value == LR_EMPTY),
+            "vgic_irq_lr_map holds list registers or LR_EMPTY",
+            "vgic_queue_irq",
+        ),
+    ]
+    handler = kvm_2012.bound(irqs)["vgic_maintenance_handler"]
+    return Bound(
+        name,
+        name,
+        abstract,
+        vgic_queue_irq,
+        [*(i for i in handler.invariants if not i.region.startswith(kvm_2012.WORLD)), *own],
+        prefer,
+        kvm_2012.Names(),
+        kvm_2012.BITMAPS,
+        ignored={COUNT: COUNTED} if _only_counted(program) else {},
+        arguments=partial(_arguments, program, name),
+        pointers=_pointers,
+        related=_mapped,
+        occurs=lambda s: and_(*_in_use(s)),
+    )
+
+
+def _sync(program: Program, irqs: int) -> Bound:
+    """The sync of 2012, which leaves EISR to the handler."""
+    name = "__kvm_vgic_sync_from_cpu"
+
+    def abstract(view: View) -> SyncState:
+        oracle = kvm_2012.distributor(view).pending_on_cpu
+        return SyncState(view.word(f"{VCPU}.vcpu_id"), kvm_2012.vgic_cpu(view), oracle)
+
+    def prefer(s: SyncState, at: At) -> Sequence[Any]:
+        return [s.vcpu_id == 0, s.cpu.nr_lr == 4, at.lr == 0, at.intid == 34, at.vcpu == 0]
+
+    handler = kvm_2012.bound(irqs)["vgic_maintenance_handler"]
+    return Bound(
+        name,
+        name,
+        abstract,
+        kvm_vgic_sync_from_cpu,
+        [i for i in handler.invariants if not i.region.startswith(kvm_2012.WORLD)],
+        prefer,
+        kvm_2012.Names(),
+        kvm_2012.BITMAPS,
+        arguments=partial(_arguments, program, name),
+        pointers=_pointers,
+        occurs=lambda s: and_(*_saved(s.cpu)),
+    )
+
+
+def _mapped(s: QueueState) -> Sequence[tuple[Any, Assumption]]:
+    at = s.cpu.irq_lr_map[field_of(s.irq, 9, 0)]
+    l = field_of(at, 5, 0)
+    fact = and_(lt(l, s.cpu.nr_lr), s.cpu.lr_used[l], not_(s.cpu.elrsr[l]))
+    guarantor = "__kvm_vgic_sync_from_cpu, which unmaps those that are"
+    return [(or_(at == LR_EMPTY, fact), Assumption("a mapped list register is not reported empty", guarantor))]
+
+
+def _in_use(s: QueueState) -> Iterator[Any]:
+    """Yield what holds of the books after a sync: what is in use is mapped, and the rest is empty."""
+    cpu, intid = s.cpu, field_of(s.irq, 9, 0)
+    at = cpu.irq_lr_map[intid]
+    yield or_(at == LR_EMPTY, cpu.lr[field_of(at, 5, 0)].virtual_id == intid)
+    for l in range(NR_LRS):
+        lr, there = cpu.lr[l], lt(l, cpu.nr_lr)
+        yield iff(cpu.elrsr[l], and_(there, not_(cpu.lr_used[l])))
+        yield implies(cpu.lr_used[l], and_(there, is_valid(lr), cpu.irq_lr_map[lr.virtual_id] == l))
+        yield or_(cpu.lr_used[l], same(lr, EMPTY))
+
+
 def _only_counted(program: Program) -> bool:
     """Say whether the source does nothing with irq_active_count but count."""
     return not any(
@@ -195,14 +310,20 @@ def _books_agree(s: HandlerState) -> Iterator[Any]:
     cpu = s.cpu
     saved = Gich(cpu.nr_lr, cpu.lr, cpu.hcr, s.hw.vmcr, s.hw.apr)
     yield same(cpu.misr, misr(saved))
+    yield from _saved(cpu)
     for l in range(NR_LRS):
-        lr, there = cpu.lr[l], lt(l, cpu.nr_lr)
-        used = or_(is_valid(lr), is_ended(lr))
-        yield implies(not_(there), same(lr, EMPTY))
-        yield iff(cpu.eisr[l], and_(there, is_ended(lr)))
-        yield iff(cpu.elrsr[l], and_(there, is_empty(lr)))
-        yield iff(cpu.lr_used[l], and_(there, used))
-        yield implies(cpu.lr_used[l], cpu.irq_lr_map[lr.virtual_id] == l)
+        lr = cpu.lr[l]
         yield implies(and_(cpu.lr_used[l], lr.eoi), s.dist.irq_active[bank(s.vcpu_id, lr.virtual_id)])
         yield implies(s.live, same(s.hw.lr[l], lr))
     yield implies(s.live, and_(s.loaded, same(s.hw.hcr, cpu.hcr)))
+
+
+def _saved(cpu: VgicCpu) -> Iterator[Any]:
+    """Yield what holds of EISR and ELRSR as an exit saved them, and of what is kept of the list registers."""
+    for l in range(NR_LRS):
+        lr, there = cpu.lr[l], lt(l, cpu.nr_lr)
+        yield implies(not_(there), same(lr, EMPTY))
+        yield iff(cpu.eisr[l], and_(there, is_ended(lr)))
+        yield iff(cpu.elrsr[l], and_(there, is_empty(lr)))
+        yield implies(and_(there, or_(is_valid(lr), is_ended(lr))), cpu.lr_used[l])
+        yield implies(cpu.lr_used[l], and_(there, cpu.irq_lr_map[lr.virtual_id] == l))

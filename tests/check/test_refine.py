@@ -56,7 +56,12 @@ FAULTS = {
 """What is replaced by what in the handler, and a property that it then breaks."""
 
 
-SLOW = ("a field of which the model knows nothing", "the register beside it", "a mask of nine bits", "another vCPU's registers")
+SLOW = (
+    "a field of which the model knows nothing",
+    "the register beside it",
+    "a mask of nine bits",
+    "another vCPU's registers",
+)
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in FAULTS])
@@ -104,6 +109,110 @@ def test_a_handler_that_rearms_wrongly_is_refuted(old: str, new: str) -> None:
     assert REARM.count(old) == 1
     fault = refined(TEXT.replace(REPORT, REARM.replace(old, new) + REPORT), HANDLER, "refines-model")["refines-model"]
     assert fault.verdict is Verdict.REFUTED and fault.run is not None, fault
+
+
+VCPU_FAULTS = {
+    "five bits of GICH_VTR.ListRegs": ("GICH_VTR) & 0x3f) + 1", "GICH_VTR) & 0x1f) + 1", "vcpu-init-lr-count"),
+    "priorities that stay masked": ("0x1fU << 27;", "0x1fU << 26;", "vcpu-init-clean"),
+    "an interrupt that is not unmapped": ("cpu->vgic_irq_lr_map[i] = LR_EMPTY;", ";", "refines-model"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VCPU_FAULTS)
+def test_a_fault_in_the_creation_of_a_vcpu_is_refuted(name: str) -> None:
+    """A new vCPU has all list registers, and finds everything as after a reset."""
+    old, new, kind = VCPU_FAULTS[name]
+    assert TEXT.count(old) == 1
+    fault = refined(TEXT.replace(old, new), "kvm_vgic_vcpu_init", kind)[kind]
+    assert fault.verdict is Verdict.REFUTED and fault.run is not None and fault.run.replayed == ("python",), fault
+
+
+# Queueing as 2012 does it -----------------------------------------------------------------------------------------
+
+
+def _queueing() -> str:
+    """Return the example with a flush that is called as in 2012, and finds list registers in the saved ELRSR."""
+    text = TEXT.replace("kvm_vgic_flush_hwstate", "__kvm_vgic_sync_to_cpu")
+    for old, new in (
+        ("find_first_zero_bit(cpu->lr_used, cpu->nr_lr);", "find_first_bit((unsigned long *)cpu->vgic_elrsr, cpu->nr_lr);"),
+        ("\tset_bit(lr, cpu->lr_used);", "\tset_bit(lr, cpu->lr_used);\n\tclear_bit(lr, (unsigned long *)cpu->vgic_elrsr);"),
+        (
+            "cpu->vgic_lr[lr] |= GICH_LR_PENDING_BIT;\n",
+            "cpu->vgic_lr[lr] |= GICH_LR_PENDING_BIT;\n"
+            "\t\tif (!vgic_test(&vcpu->kvm->arch.vgic.irq_cfg, vcpu->vcpu_id, irq))\n"
+            "\t\t\tcpu->vgic_lr[lr] |= GICH_LR_EOI;\n",
+        ),
+    ):  # fmt: skip
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    return text
+
+
+QUEUEING = _queueing()
+QUEUE_FAULTS = {
+    "none": ("", ""),
+    "a list register that may be found again": ("\n\tclear_bit(lr, (unsigned long *)cpu->vgic_elrsr);", ""),
+    "an interrupt that is not mapped": ("cpu->vgic_irq_lr_map[irq] = lr;", ";"),
+    "the list register beside it": ("cpu->vgic_irq_lr_map[irq] = lr;", "cpu->vgic_irq_lr_map[irq] = lr + 1;"),
+    "a source that is lost": ("GICH_LR_PENDING_BIT | source << 10 | irq", "GICH_LR_PENDING_BIT | irq"),
+    "a pending bit that is lost": ("\t\tcpu->vgic_lr[lr] |= GICH_LR_PENDING_BIT;\n", ""),
+    "an end that nobody hears of": ("\t\tcpu->vgic_lr[lr] |= GICH_LR_EOI;\n\tcpu", "\t\t;\n\tcpu"),
+}  # fmt: skip
+
+
+QUICK = ("none", "a list register that may be found again")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n in QUICK else [pytest.mark.slow]) for n in QUEUE_FAULTS]
+)
+def test_queueing(name: str) -> None:
+    """The function that puts an interrupt into a list register is the model's, and with any fault it is not."""
+    old, new = QUEUE_FAULTS[name]
+    assert not old or QUEUEING.count(old) == 1
+    found = refined(QUEUEING.replace(old, new) if old else QUEUEING, "vgic_queue_irq")["refines-model"]
+    if name == "none":
+        assert found.verdict is Verdict.PROVED and found.method.endswith("2012-10"), found
+    else:
+        assert found.verdict is Verdict.REFUTED and found.run is not None, found
+        assert any(c.matters for c in found.run.changes) or "is what the model says" in found.reason
+
+
+# The sync as 2012 does it -----------------------------------------------------------------------------------------
+
+LEFT = """
+	if (find_first_zero_bit((unsigned long *)cpu->vgic_elrsr, cpu->nr_lr) < cpu->nr_lr)
+		set_bit(vcpu->vcpu_id, &vcpu->kvm->arch.vgic.irq_pending_on_cpu);"""
+UNMAPPED = "cpu->vgic_irq_lr_map[cpu->vgic_lr[lr] & GICH_LR_VIRTUALID] = LR_EMPTY;"
+SYNC = TEXT.replace("kvm_vgic_sync_hwstate", "__kvm_vgic_sync_from_cpu").replace(UNMAPPED, UNMAPPED + LEFT)
+SYNC_FAULTS = {
+    "none": ("", ""),
+    "a mapping that stays": (UNMAPPED, ";"),
+    "a list register that stays in use": (
+        "if (test_and_clear_bit(lr, cpu->lr_used))",
+        "if (test_bit(lr, cpu->lr_used))",
+    ),
+    "nothing to look at": (LEFT, ""),
+    "another vCPU that looks": (LEFT, LEFT.replace("vcpu->vcpu_id", "vcpu->vcpu_id ^ 1")),
+}
+
+
+@pytest.mark.parametrize("name", SYNC_FAULTS)
+def test_the_sync(name: str) -> None:
+    """What the guest emptied is forgotten, and the vCPU looks again if anything is left."""
+    old, new = SYNC_FAULTS[name]
+    assert not old or SYNC.count(old) == 1
+    found = refined(SYNC.replace(old, new) if old else SYNC, "__kvm_vgic_sync_from_cpu")["refines-model"]
+    assert found.verdict is (Verdict.REFUTED if old else Verdict.PROVED), found
+    assert (found.run is not None) is bool(old)
+
+
+def test_a_limit_is_told_as_one() -> None:
+    """A loop whose end is computed outgrows what is kept of paths: nothing is said of the function, and why."""
+    text = SYNC.replace("cpu->nr_lr)\n\t\tif (test_and", "cpu->nr_lr - 1)\n\t\tif (test_and")
+    assert text != SYNC
+    found = refined(text, "__kvm_vgic_sync_from_cpu")["refines-model"]
+    assert found.verdict is Verdict.UNKNOWN and "limit" in found.reason and found.location is not None
 
 
 def test_a_field_of_another_name_is_unsupported() -> None:

@@ -150,8 +150,8 @@ class Bound:
     in this order.
 
     `bitmaps` are regions that are kept bit by bit, `ignored` those that the model leaves out, with what makes that
-    harmless.  `occurs` says of a state that it is known to occur, so that a refutation may start from it; without it
-    any state may that satisfies the invariants.
+    harmless.  `related` is what is assumed of several cells together.  `occurs` says of a state that it is known to
+    occur, so that a refutation may start from it; without it any state may that satisfies the assumptions.
     """
 
     function: str
@@ -165,6 +165,7 @@ class Bound:
     ignored: Mapping[str, Assumption] = field(default_factory=dict)
     arguments: Callable[[Inputs], Sequence[Any]] = lambda inputs: ()
     pointers: Pointers = unknown_pointer
+    related: Callable[[Any], Sequence[tuple[Any, Assumption]]] = lambda state: ()
     occurs: Callable[[Any], Any] | None = None
 
 

@@ -233,12 +233,14 @@ class Judge:
 
     def _assumed(self, question: Question) -> list[Any]:
         """List what is assumed of the indices and of the cells that were touched until now."""
-        return [self.limits, *(fact for i, fact in self._facts if question.name not in i.exempt)]
+        related = [fact for fact, _ in self.bound.related(self._start.state(self.bound.abstract))]
+        return [self.limits, *related, *(fact for i, fact in self._facts if question.name not in i.exempt)]
 
     def _obligation(self, question: Question, finding: Finding, verdict: Verdict, reason: str) -> Obligation:
         assumed = dict.fromkeys(
             Assumption(i.text, i.guarantor) for i, _ in self._facts if i.guarantor and question.name not in i.exempt
         )
+        assumed |= dict.fromkeys(a for _, a in self.bound.related(self._start.state(self.bound.abstract)))
         assumed |= dict.fromkeys(a for region, a in self.bound.ignored.items() if region in self._summary.after.written)
         return Obligation(
             question.name,
@@ -372,16 +374,10 @@ class Judge:
             for invariant in self._invariants.get(region, ())
             if question.name not in invariant.exempt
         )
-        if not allowed or not (question.anywhere or self.bound.occurs is None or self._occurs(run) is True):
-            return None
-        return run
-
-    def _occurs(self, run: Plain) -> Any:
-        """Say whether a plain run starts from a state that is known to occur."""
-        assert self.bound.occurs is not None
-        return self.bound.occurs(
-            View(Memory(run.end.after.layout, run.end.domain, run.given)).state(self.bound.abstract)
-        )
+        start = View(Memory(run.end.after.layout, run.end.domain, run.given)).state(self.bound.abstract)
+        allowed = allowed and all(fact is True for fact, _ in self.bound.related(start))
+        occurs = question.anywhere or self.bound.occurs is None or self.bound.occurs(start) is True
+        return run if allowed and occurs else None
 
     def _shrunk(self, question: Question, run: Plain, cells: Cells, at: Any) -> Cells:
         """Set to zero, or to a single bit, whatever the failure does not need."""

@@ -178,7 +178,7 @@ class Evaluator:
     def summarise(self, name: str, start: Summary | None = None, args: Callable[[], Sequence[Any]] = tuple) -> Summary:
         """Evaluate a function, by default one without parameters, from the inputs or from where another run ended.
 
-        Raises `Unsupported` for what is not understood, a limit that was reached included.
+        Raises `Unsupported` for what is not understood, and `Limit` where a limit was reached.
         """
         if start is None:
             memory, path = Memory(self.layout, self.domain, self.inputs, self._note_write), TRUE
@@ -187,11 +187,12 @@ class Evaluator:
         try:
             end, result = self.call(name, State(path, {}, memory), args())
         except Unsupported as cause:
-            raise Unsupported(cause.construct, cause.loc or self._here(name)) from None
+            cause.loc = cause.loc or self._here(name)
+            raise
         except TooLarge:
-            raise Unsupported("control flow whose path conditions outgrow the limit", self._here(name)) from None
+            raise Limit("control flow whose path conditions outgrow the limit", self._here(name)) from None
         except RecursionError:
-            raise Unsupported("expressions nested too deeply", self._here(name)) from None
+            raise Limit("expressions nested too deeply", self._here(name)) from None
         return Summary(self.inputs, end.memory, result, end.path, list(self.claims), self.domain)
 
     @property
