@@ -23,6 +23,8 @@ from .reading import Reading
 
 IDS = (*(p.id for p in PROPERTIES), REFINES)
 """The properties that are judged of functions that are bound."""
+A_TASK = 4
+"""Properties that one process judges: of one function they need one summary, and there is more than one process."""
 
 
 @dataclass(slots=True)
@@ -58,8 +60,9 @@ class Refined:
                 tuple((p, name) for p in names),
                 partial(judge, self.reading, self.bound[name], names, self.portfolio),
             )
-            for name, names in self.wanted.items()
-            if names and name not in unreadable
+            for name, wanted in self.wanted.items()
+            if name not in unreadable
+            for names in (wanted[i : i + A_TASK] for i in range(0, len(wanted), A_TASK))
         ]
 
     def take(self, answers: Sequence[Obligation]) -> None:
