@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from model.distributor import NR_PRIVATE_IRQS
-from model.init import CPU_SIZE, DIST_SIZE
+from model.init import CPU_SIZE, DIST_SIZE, GUEST_TOP
 from model.lr import LRState
 from model.set_addr import VGIC_ADDR_UNDEF
 from properties.property import Part
 from vgicheck.c.binding import Invariant
 from vgicheck.c.ir import Array, Function, Program
+from vgicheck.engine.maps import Key
 from vgicheck.engine.values import and_, bit, field_of, iff, implies, ite, le, lt, not_, or_, widened
 
 from .promise import Called, Promise, has, nth_bit
@@ -171,19 +172,31 @@ def _addresses(call: Called) -> Iterator[Part]:
     names = {"distributor": f"{DIST}.vgic_dist_base", "CPU interface": f"{DIST}.vgic_cpu_base"}
     old = {name: call.before.word(region, bits=64) for name, region in names.items()}
     new = {name: call.after.word(region, bits=64) for name, region in names.items()}
+    before, after = _apart(*old.values()), _apart(*new.values())
     for name in names:
-        changed = not_(old[name] == new[name])
+        changed = and_(before, not_(old[name] == new[name]))
         yield Part(f"an address of the {name} that is set is not changed", changed, old[name] == VGIC_ADDR_UNDEF)
         yield Part(
             f"a new address of the {name} is that of a page",
             and_(changed, not_(new[name] == VGIC_ADDR_UNDEF)),
             field_of(new[name], 11, 0) == 0,
         )
-    dist, cpu = new.values()
     changed = or_(*(not_(old[n] == new[n]) for n in names))
-    both = and_(not_(dist == VGIC_ADDR_UNDEF), not_(cpu == VGIC_ADDR_UNDEF))
-    apart = or_(le(dist + DIST_SIZE, cpu), le(cpu + CPU_SIZE, dist))
-    yield Part("a new address keeps distributor and CPU interface apart", and_(changed, both), apart)
+    yield Part("a new address keeps distributor and CPU interface apart", and_(before, changed), after)
+
+
+def _apart(dist: Any, cpu: Any) -> bool:
+    """Say that the two regions share no address, or that one has none yet."""
+    undefined = or_(dist == VGIC_ADDR_UNDEF, cpu == VGIC_ADDR_UNDEF)
+    return or_(undefined, le(dist + DIST_SIZE, cpu), le(cpu + CPU_SIZE, dist))
+
+
+def _addresses_of_pages(program: Program, function: Function) -> Sequence[Invariant]:
+    def holds(key: Key, value: Any) -> bool:
+        return or_(value == VGIC_ADDR_UNDEF, and_(lt(value, GUEST_TOP), field_of(value, 11, 0) == 0))
+
+    text = "an address of the guest's is not set, or that of a page below 1 TB"
+    return [Invariant(f"{DIST}.{n}", holds, text, function.name) for n in ("vgic_dist_base", "vgic_cpu_base")]
 
 
 # List registers -------------------------------------------------------------------------------------------
@@ -191,7 +204,9 @@ def _addresses(call: Called) -> Iterator[Part]:
 
 def _state_that_may_be(call: Called) -> Iterator[Part]:
     number = call.given(2)
-    region, irq = f"{CPU}.vgic_v2.vgic_lr[]", call.pointed(1)
+    # Where it is in a union with GICv3's, the region has a mark.
+    written_to = [r for r in call.after.memory.written if r.startswith(VCPUS) and r.endswith(".vgic_lr[]")]
+    region, irq = next(iter(written_to), f"{CPU}.vgic_v2.vgic_lr[]"), call.pointed(1)
     old, new = call.before.word(region, call.this, number), call.after.word(region, call.this, number)
     both = field_of(new, STATE_LOW + 1, STATE_LOW) == LRState.PENDING_ACTIVE
     written = not_(old == new)
@@ -221,6 +236,10 @@ def _ended_is_free(call: Called) -> Iterator[Part]:
     reported = nth_bit(call.after.word(f"{CPU}.vgic_elrsr[]", call.this, word), place)
     ended = and_(exists, marked, flagged)
     yield Part("a list register whose interrupt was EOIed is reported empty", ended, reported)
+
+
+def _four_list_registers(program: Program, function: Function) -> Sequence[Invariant]:
+    return [Invariant(f"{CPU}.nr_lr", lambda key, value: le(value, 4), "nr_lr is at most 4", "Cortex-A7 and Cortex-A15")]
 
 
 PROMISES = (
@@ -261,11 +280,12 @@ PROMISES = (
         ("kvm_vgic_set_addr", "kvm_vgic_addr"),
         lambda program, function: has(program, "vgic_dist", "vgic_dist_base", "vgic_cpu_base"),
         _addresses,
+        _addresses_of_pages,
     ),
     Promise(
         "lr-state-legal",
         ("vgic_v2_populate_lr",),
-        lambda program, function: has(program, "vgic_cpu", "vgic_v2") and has(program, "vgic_irq", "config"),
+        lambda program, function: has(program, "vgic_v2_cpu_if", "vgic_lr") and has(program, "vgic_irq", "config"),
         _state_that_may_be,
     ),
     Promise(
@@ -279,6 +299,7 @@ PROMISES = (
         ("vgic_process_maintenance",),
         lambda program, function: has(program, "vgic_cpu", "vgic_lr", "vgic_elrsr", "vgic_eisr", "vgic_misr", "nr_lr"),
         _ended_is_free,
+        _four_list_registers,
     ),
 )
 """All of them; one property may be promised by several functions, and by each of them once."""
