@@ -216,14 +216,19 @@ def _state_that_may_be(call: Called) -> Iterator[Part]:
 
 
 def _not_thought_empty(call: Called) -> Iterator[Part]:
-    """ELRSR as it is when the function begins may be that of an earlier run of the guest."""
+    """ELRSR as it is when the function begins may be that of an earlier run of the guest.
+
+    It is asked where the books agree: a mapped list register is used, and none that is used is reported.
+    """
     lr = widened(call.any("lr", 6), 32)
     word, place = _shifted(lr, 5), lr & 31
     old, new = call.before.word(f"{CPU}.vgic_lr[]", call.this, lr), call.after.word(f"{CPU}.vgic_lr[]", call.this, lr)
     used = nth_bit(call.before.word(f"{CPU}.lr_used[]", call.this, word), place)
+    mapped = call.before.word(f"{CPU}.vgic_irq_lr_map[]", call.this, call.given(2), bits=8)
     reported_before = nth_bit(call.before.word(f"{CPU}.vgic_elrsr[]", call.this, word), place)
     reported = nth_bit(call.after.word(f"{CPU}.vgic_elrsr[]", call.this, word), place)
-    queued = and_(not_(old == new), bit(new, STATE_LOW), implies(used, not_(reported_before)))
+    books = and_(implies(used, not_(reported_before)), implies(widened(mapped, 32) == lr, used))
+    queued = and_(books, not_(old == new), bit(new, STATE_LOW))
     yield Part("a list register that is filled is not reported empty", queued, not_(reported))
 
 
@@ -239,7 +244,9 @@ def _ended_is_free(call: Called) -> Iterator[Part]:
 
 
 def _four_list_registers(program: Program, function: Function) -> Sequence[Invariant]:
-    return [Invariant(f"{CPU}.nr_lr", lambda key, value: le(value, 4), "nr_lr is at most 4", "Cortex-A7 and Cortex-A15")]
+    return [
+        Invariant(f"{CPU}.nr_lr", lambda key, value: le(value, 4), "nr_lr is at most 4", "Cortex-A7 and Cortex-A15")
+    ]
 
 
 PROMISES = (
@@ -291,7 +298,7 @@ PROMISES = (
     Promise(
         "elrsr-in-step",
         ("vgic_queue_irq",),
-        lambda program, function: has(program, "vgic_cpu", "vgic_lr", "vgic_elrsr", "lr_used"),
+        lambda program, function: has(program, "vgic_cpu", "vgic_lr", "vgic_elrsr", "lr_used", "vgic_irq_lr_map"),
         _not_thought_empty,
     ),
     Promise(

@@ -186,7 +186,7 @@ def test_a_header_that_does_not_compile_costs_what_uses_it() -> None:
 def test_a_function_that_the_preprocessor_leaves_out_is_not_judged() -> None:
     """What was not compiled was not read."""
     text = TEXT.replace("int kvm_vgic_init(", "#ifdef CONFIG_NOT_SET\nint kvm_vgic_init(", 1)
-    text = text.replace("int kvm_vgic_set_addr(", "#endif\nint kvm_vgic_set_addr(", 1)
+    text = text.replace("static bool vgic_overlap(", "#endif\nstatic bool vgic_overlap(", 1)
     reading = reading_of(text)
     assert list(reading.unread) == ["kvm_vgic_init"]
     assert "preprocessor" in reading.unread["kvm_vgic_init"].construct
