@@ -37,6 +37,20 @@ The kernel mended the PPI by clearing its cached bit, which no switch says of PP
 """
 
 
+@cache
+def _judged(path: Path) -> tuple[Obligation, ...]:
+    return check(find(str(path)), (), Runner(Portfolio(20), 1)).obligations
+
+
+@cache
+def _searched(machine: str, switches: Switches, name: str) -> str:
+    found = search(INSTANCE[machine], switches, (name,), LIMIT)
+    if name in found.broken:
+        return f"{Verdict.REFUTED.value}: {len(found.broken[name].made)} steps"
+    ended = found.exploration.ended
+    return f"{Verdict.UNKNOWN.value}: {ended}" if ended else f"{Verdict.PROVED.value} of this machine"
+
+
 @dataclass(frozen=True, slots=True)
 class OfC:
     """A row that two sources show: what they are to say stands in their first line."""
@@ -51,10 +65,9 @@ class OfC:
         function, name = obligation.split("/")
         return function, name, verdict
 
-    @cache
     def obligations(self, side: str) -> tuple[Obligation, ...]:
         """Return all that is asked of a source, judged."""
-        return check(find(str(HERE / self.folder / f"{side}.c")), (), Runner(Portfolio(20), 1)).obligations
+        return _judged(HERE / self.folder / f"{side}.c")
 
     def line(self) -> str:
         """Return the row of the table."""
@@ -83,14 +96,9 @@ class OfTheModel:
         """The switches with the mending one on."""
         return replace(self.before, **{self.switch: True})
 
-    @cache
     def verdict(self, switches: Switches) -> str:
         """Search the machine, all of it where nothing is found."""
-        found = search(INSTANCE[self.machine], switches, (self.property,), LIMIT)
-        if self.property in found.broken:
-            return f"{Verdict.REFUTED.value}: {len(found.broken[self.property].made)} steps"
-        ended = found.exploration.ended
-        return f"{Verdict.UNKNOWN.value}: {ended}" if ended else f"{Verdict.PROVED.value} of this machine"
+        return _searched(self.machine, switches, self.property)
 
     def line(self) -> str:
         """Return the row of the table."""
