@@ -23,6 +23,14 @@ CODE = {
 }
 """Properties of C, which speak of no state of the model."""
 
+OF_FUNCTIONS = {
+    "elrsr-in-step": "a list register that is filled is not reported empty in the saved ELRSR, which may be that of an "
+    "earlier run",
+    "lr-state-legal": "no list register is written that is active and pending and names an interrupt of the hardware "
+    "or a level interrupt",
+}
+"""Properties of single functions of C that no transition of the model has."""
+
 LIVENESS = {
     "eventually-delivered": "a level interrupt that stays high, enabled and targeted is delivered, if no step is put "
     "off for ever",
@@ -33,4 +41,4 @@ MACHINE: tuple[Invariant | StepProperty, ...] = (*reversed(INVARIANTS), *STEP_PR
 """Where two invariants share an id, the first gives the sentence."""
 
 _OF_THE_MODEL = (*HANDLER, *INIT, *INIT_ERRORS, *SET_ADDR, *MMIO, *HARDWARE, *VMCR, *CPU_INTERFACE, *MACHINE)
-SENTENCES: dict[str, str] = {**{p.id: p.sentence for p in _OF_THE_MODEL}, **LIVENESS, **CODE}
+SENTENCES: dict[str, str] = {**{p.id: p.sentence for p in _OF_THE_MODEL}, **LIVENESS, **CODE, **OF_FUNCTIONS}

@@ -13,6 +13,7 @@
 #define VGIC_MAX_CPUS		KVM_MAX_VCPUS
 #define VGIC_MAX_LRS		64
 #define LR_EMPTY		0xff
+#define VGIC_ADDR_UNDEF		((phys_addr_t)-1)
 
 #if VGIC_MAX_CPUS > 8
 #error "a GICv2 has at most eight CPU interfaces"

@@ -281,6 +281,7 @@ static bool vgic_queue_irq(struct kvm_vcpu *vcpu, u8 source, int irq)
 		cpu->vgic_lr[lr] |= GICH_LR_EOI;
 	cpu->vgic_irq_lr_map[irq] = lr;
 	set_bit(lr, cpu->lr_used);
+	clear_bit(lr, (unsigned long *)cpu->vgic_elrsr);
 	return true;
 }
 
@@ -493,23 +494,47 @@ int kvm_vgic_init(struct kvm *kvm)
 	return 0;
 }
 
+static bool vgic_overlap(struct vgic_dist *dist)
+{
+	phys_addr_t dist_base = dist->vgic_dist_base, cpu_base = dist->vgic_cpu_base;
+
+	if (dist_base == VGIC_ADDR_UNDEF || cpu_base == VGIC_ADDR_UNDEF)
+		return false;
+	return dist_base < cpu_base + KVM_VGIC_V2_CPU_SIZE && cpu_base < dist_base + KVM_VGIC_V2_DIST_SIZE;
+}
+
 int kvm_vgic_set_addr(struct kvm *kvm, unsigned long type, u64 addr)
 {
+	struct vgic_dist *dist = &kvm->arch.vgic;
+	phys_addr_t *base;
 	int ret = 0;
 
+	if (addr & ~KVM_PHYS_MASK)
+		return -E2BIG;
 	if (addr & ~PAGE_MASK)
 		return -EINVAL;
 	mutex_lock(&kvm->lock);
 	switch (type) {
 	case KVM_VGIC_V2_ADDR_TYPE_DIST:
-		kvm->arch.vgic.vgic_dist_base = addr;
+		base = &dist->vgic_dist_base;
 		break;
 	case KVM_VGIC_V2_ADDR_TYPE_CPU:
-		kvm->arch.vgic.vgic_cpu_base = addr;
+		base = &dist->vgic_cpu_base;
 		break;
 	default:
 		ret = -ENODEV;
+		goto out;
 	}
+	if (*base != VGIC_ADDR_UNDEF) {
+		ret = -EEXIST;
+		goto out;
+	}
+	*base = addr;
+	if (vgic_overlap(dist)) {
+		*base = VGIC_ADDR_UNDEF;
+		ret = -EBUSY;
+	}
+out:
 	mutex_unlock(&kvm->lock);
 	return ret;
 }

@@ -8,13 +8,13 @@ themselves then, for any arguments, and what depends on those stays open.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
 
 from model.distributor import MAX_CPUS
-from proofs.bindings import vgic
+from proofs.bindings import functions, vgic
 
 from ..c import clang
 from ..c.stubs import linux
@@ -27,8 +27,8 @@ from .items import includes
 from .reading import Part, Reading, read
 from .tree import FOLDERS, Source, SourceError
 
-IDS = (*rules.RULES, *refine.IDS)
-"""The properties that are judged of every function."""
+IDS = (*dict.fromkeys((*rules.RULES, *refine.IDS, *(p.property for p in functions.PROMISES))),)
+"""The properties that are judged of every function, those of a bound one, and those that single functions promise."""
 SECONDS_A_TASK = 4
 """A function, with what it gets to, may take so many times the limit of one question."""
 _PLAIN_LOCK = re.compile(r"\b(?:raw_)?spin_lock(?:_bh)?\s*\(")
@@ -68,7 +68,8 @@ def check(source: Source, properties: Sequence[str], runner: Runner) -> Checked:
         judged = _judged(reading, properties, runner)
         if str(PurePosixPath(path).parent) in FOLDERS:
             judged = [_for_any_arguments(o, "its callers are in other files") for o in judged]
-        found += judged
+        told = {o.id for o in judged}
+        found += _with_promises(judged, _promises(reading, properties, told, runner), reading)
     if not reports:
         raise SourceError(source.name, f"there is no function in {', '.join(source.paths)}", "give a C source")
     return Checked(source, tuple(reports), tuple(found), lines)
@@ -133,6 +134,31 @@ def _judged(reading: Reading, properties: Sequence[str], runner: Runner) -> list
     return found
 
 
+def _promises(reading: Reading, properties: Sequence[str], told: Collection[str], runner: Runner) -> list[Obligation]:
+    """Judge what single functions promise, each by itself: what is refuted there is no caller's fault.
+
+    What is `told` of a function that is bound to the model, by the ids of the obligations, is not asked again.
+    """
+    tasks = []
+    for name in reading.places:
+        if name not in reading.program.functions:
+            continue
+        for promise in functions.promised(reading.program, name):
+            wanted = not properties or promise.property in properties
+            if wanted and f"{name}/{promise.property}" not in told:
+                asked = ((promise.property, name),)
+                job = rules.Job(reading, vgic.Context(name), asked, runner.portfolio, promise)
+                key = ("promise", digest_of(reading.text), promise.property, name)
+                tasks.append(Task(key, asked, partial(rules.judge, job)))
+    answers = runner.run(tasks, SECONDS_A_TASK * runner.portfolio.timeout)
+    return [replace(o, bounds=_bounds(reading)) for found in answers for o in found]
+
+
+def _with_promises(found: Sequence[Obligation], promises: Sequence[Obligation], reading: Reading) -> list[Obligation]:
+    """Put what functions promise after what is asked of all functions, each in its place in the file."""
+    return [o for name in reading.places for o in (*found, *promises) if o.subject == name]
+
+
 def _callers(name: str, known: Entries) -> list[str]:
     return [root for root in known.roots if name in known.reach[root]]
 
@@ -182,7 +208,7 @@ def _run(
             key = ("check", text, str(context), str(promised))
             tasks.append(Task(key, promised, partial(rules.judge, job)))
     # What has most to do comes first, so that all processes end together.
-    bounds = f"vCPUs 0..{MAX_CPUS}, INTID 0..{vgic.nr_irqs(reading.program) - 1}"
+    bounds = _bounds(reading)
     unreadable = {name for name in reading.places if known.reach.get(name, {name}) & reading.program.unsupported.keys()}
     more = refined.tasks(unreadable) if refined else []
     done = runner.run([*more, *tasks], SECONDS_A_TASK * runner.portfolio.timeout)
@@ -192,6 +218,10 @@ def _run(
     for answers in done[len(more) :]:
         for o in answers:
             into.setdefault(o.subject, {}).setdefault(o.property, []).append(replace(o, bounds=bounds))
+
+
+def _bounds(reading: Reading) -> str:
+    return f"vCPUs 0..{MAX_CPUS}, INTID 0..{vgic.nr_irqs(reading.program) - 1}"
 
 
 def _others_lock_with_interrupts_on(reading: Reading, known: Entries) -> bool:

@@ -7,7 +7,7 @@ numbers, from a state that satisfies all that is assumed, with every loop run as
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,8 +15,9 @@ from typing import Any
 import z3
 
 from proofs.bindings import vgic
+from proofs.bindings.promise import Called, Promise
 
-from ..c.binding import Invariant
+from ..c.binding import Invariant, View
 from ..c.explain import Plain, explained
 from ..c.intrinsics import INTRINSICS
 from ..c.ir import Int, Limit, Loc, Unsupported
@@ -35,6 +36,7 @@ from .reading import Reading
 KEPT = "representation-kept"
 RULES = {**CODE, KEPT: "what is assumed of the state before still holds after"}
 METHOD = "C evaluated from its callers in the file, loops as one arbitrary iteration"
+BY_ITSELF = "C evaluated by itself, every iteration of its loops"
 ELSEWHERE = "not judged here"
 """The reason of an obligation of a function that another one kept from being reached."""
 UNREACHED = "nothing that calls it gets there"
@@ -50,12 +52,16 @@ Cells = dict[tuple[str, Key], int]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A function that is judged: how it is called, what is promised of whom, and of which functions lines belong."""
+    """A function that is judged: how it is called, and what is asked of whom.
+
+    With a `promise` it is judged by itself, for any arguments, and that promise is all that is asked.
+    """
 
     reading: Reading
     context: vgic.Context
     promised: tuple[tuple[str, str], ...]
     portfolio: Portfolio
+    promise: Promise | None = None
 
 
 @dataclass(slots=True)
@@ -64,6 +70,8 @@ class _Facts:
 
     invariants: Mapping[str, Sequence[Invariant]]
     feasible: Feasibility
+    books: Mapping[str, Callable[[Key, Any], Any]]
+    """What a refutation is believed of."""
     all: list[Any] = field(default_factory=list)
     quiet: list[Any] = field(default_factory=list)
     used: dict[Assumption, None] = field(default_factory=dict)
@@ -77,8 +85,8 @@ class _Facts:
             self.relate(invariant.holds(key, value))
             if invariant.guarantor:
                 self.used[Assumption(invariant.text, invariant.guarantor)] = None
-        if not tag and name in vgic.QUIET:
-            self.quiet.append(vgic.QUIET[name](key, value))
+        if not tag and name in self.books:
+            self.quiet.append(self.books[name](key, value))
 
     def relate(self, fact: Any) -> None:
         """Assume a fact."""
@@ -89,16 +97,23 @@ class _Facts:
 
 @dataclass(slots=True)
 class _Evaluation:
-    """A function evaluated, over terms or plain numbers."""
+    """A function evaluated, over terms or plain numbers.
+
+    `shown` has the sentences of a promise, with the guard under which each says something.
+    """
 
     evaluator: Evaluator
     end: State
+    shown: dict[str, int] = field(default_factory=dict)
 
 
 def judge(job: Job) -> Iterator[Obligation]:
     """Yield what was promised of a function and of those that it gets to."""
     by_region: dict[str, list[Invariant]] = {}
-    for invariant in vgic.invariants(job.reading.program, job.context):
+    program, own = job.reading.program, list[Invariant]()
+    if job.promise is not None:
+        own += job.promise.assumed(program, program.functions[job.context.function])
+    for invariant in [*vgic.invariants(program, job.context), *own]:
         by_region.setdefault(invariant.region, []).append(invariant)
     yield from _Judge(job, by_region).obligations()
 
@@ -113,7 +128,7 @@ class _Judge:
     _found: _Evaluation = field(init=False)
     _names: vgic.Names = field(default_factory=vgic.Names)
     _variables: dict[int, tuple[Any, frozenset[int]]] = field(default_factory=dict)
-    _reached: dict[str, Query] = field(default_factory=dict)
+    _reached: dict[tuple[str, str], Query] = field(default_factory=dict)
     _sure: frozenset[int] = frozenset()
     """The guards of what was proved not to happen."""
     _proof: dict[Query, None] = field(default_factory=dict)
@@ -124,12 +139,18 @@ class _Judge:
     def root(self) -> str:
         return self.job.context.function
 
+    @property
+    def _books(self) -> Mapping[str, Callable[[Key, Any], Any]]:
+        """What a refutation needs beside what is assumed; the premises of a promise say what they need."""
+        return vgic.QUIET if self.job.promise is None else {}
+
     def obligations(self) -> Iterator[Obligation]:
-        self._facts = _Facts(self.invariants, Feasibility(FEASIBLE, models=24))
+        self._facts = _Facts(self.invariants, Feasibility(FEASIBLE, models=24), self._books)
         self._inputs = Arbitrary(self._facts.constrain, self._facts.relate, vgic.pointers, small=0)
         self._inquiry = Inquiry(self.job.portfolio)
         kept = {name: partial(_all_hold, found) for name, found in self.invariants.items()}
-        evaluator = self._evaluator(self._inputs, self._facts.feasible, Widening(kept))
+        widening = Widening(kept) if self.job.promise is None else None
+        evaluator = self._evaluator(self._inputs, self._facts.feasible, widening)
         try:
             self._found = self._run(evaluator)
         except Unsupported as cause:
@@ -165,9 +186,20 @@ class _Judge:
             ]
 
         end = e.from_function(self.root, arguments)
+        if self.job.promise is not None:
+            return _Evaluation(e, end, self._claim_promise(self.job.promise, e, end))
         self._claim_locks(e, end)
         self._claim_kept(e, end)
         return _Evaluation(e, end)
+
+    def _claim_promise(self, promise: Promise, e: Evaluator, end: State) -> dict[str, int]:
+        function, g, shown = self.job.reading.program.functions[self.root], e.guards, dict[str, int]()
+        before = View(Memory(e.layout, e.domain, e.inputs))
+        for part in promise.formula(Called(self.job.reading.program, function, before, View(end.memory))):
+            premise = g.of(part.premise)
+            shown[part.sentence] = g.and_(end.path, premise)
+            e.claim(end, promise.property, g.or_(g.not_(premise), g.of(part.conclusion)), function.end, part.sentence)
+        return shown
 
     def _claim_locks(self, e: Evaluator, end: State) -> None:
         for name in sorted(end.memory.written):
@@ -213,7 +245,7 @@ class _Judge:
         return found
 
     def _obligation(self, kind: str, function: str, lines: Mapping[tuple[Loc, str], int]) -> Obligation:
-        found = Obligation(kind, function, Verdict.PROVED, method=METHOD)
+        found = Obligation(kind, function, Verdict.PROVED, method=METHOD if self.job.promise is None else BY_ITSELF)
         found.assumptions = tuple(self._facts.used)
         if function not in self._found.evaluator.entered:
             found.verdict, found.reason = Verdict.VACUOUS, UNREACHED
@@ -226,7 +258,9 @@ class _Judge:
         if doubts:
             self._doubted(found, doubts, queries)
         if found.verdict is Verdict.PROVED:
-            self._witness(function, queries, found)
+            self._witnessed(function, UNREACHED, self._found.evaluator.entered[function], queries, found)
+            for sentence, shown in self._found.shown.items():
+                self._witnessed(function, f"no call shows that {sentence}", shown, queries, found)
         found.queries = tuple(queries)
         found.solvers = tuple(dict.fromkeys(s for q in queries for s in q.solvers))
         found.cached = bool(queries) and all(q.cached for q in queries)
@@ -247,21 +281,22 @@ class _Judge:
         if asked.result == "unsat":
             self._sure, self._proof, self._spent = frozenset(easy), {asked.query: None}, asked.seconds
 
-    def _witness(self, function: str, queries: dict[Query, None], found: Obligation) -> None:
-        """Look whether anything gets to the function: if nothing does, nothing was shown of it."""
-        if function not in self._reached:
-            e = self._found.evaluator
-            premise = e.guards.term(e.entered[function])
+    def _witnessed(
+        self, function: str, without: str, guard: int, queries: dict[Query, None], found: Obligation
+    ) -> None:
+        """Look whether a guard can hold: if not, nothing was shown of the function, and the reason is `without`."""
+        if (function, without) not in self._reached:
+            premise = self._found.evaluator.guards.term(guard)
             model = self._facts.feasible.state(premise)
-            asked = self._inquiry.possible("witness", [premise, *self._facts.all], model)
+            asked = self._inquiry.possible(f"witness{len(queries)}", [premise, *self._facts.all], model)
             found.seconds += asked.seconds
-            self._reached[function] = asked.query
-        query = self._reached[function]
+            self._reached[function, without] = asked.query
+        query = self._reached[function, without]
         queries[query] = None
         if query.answer == "unsat":
-            found.verdict, found.reason = Verdict.VACUOUS, UNREACHED
+            found.verdict, found.reason = Verdict.VACUOUS, without
         elif query.answer != "sat":
-            found.verdict, found.reason = Verdict.UNKNOWN, "whether anything gets there: no answer"
+            found.verdict, found.reason = Verdict.UNKNOWN, f"whether there is a call that shows it: {without}?"
 
     def _relevant(self, goal: Any) -> list[Any]:
         """Return the assumptions that have to do with a goal: those that share a constant with it, directly or not."""
@@ -320,7 +355,7 @@ class _Judge:
             where = Location(loc.file, loc.line)
             spoken = self._names.spoken(text)
             if asked.result == "sat":
-                run = self._refuting(found.property, loc, goal)
+                run = self._refuting(partial(self._same, found.property, loc, text), goal)
                 if run is not None:
                     self._refuted(found, run, loc, text)
                     continue
@@ -338,7 +373,7 @@ class _Judge:
         found.verdict, found.reason = Verdict.REFUTED, story.violated
         found.run, found.location = story, Location(loc.file, loc.line)
 
-    def _refuting(self, kind: str, loc: Loc, goal: Any) -> Plain | None:
+    def _refuting(self, wanted: Callable[[Claim], bool], goal: Any) -> Plain | None:
         """Return a run in which the same line breaks the same rule, made small."""
         feasible = self._facts.feasible
         feasible.effort = SEARCH
@@ -350,8 +385,8 @@ class _Judge:
         if model is None:
             return None
         for cells in self._seeds(model):
-            if self._breaks(kind, loc, cells) is not None:
-                return self._smallest(kind, loc, cells)
+            if self._breaks(wanted, cells) is not None:
+                return self._smallest(wanted, cells)
         return None
 
     def _wishes(self) -> list[Any]:
@@ -371,9 +406,9 @@ class _Judge:
                 (inside if tag else before)[(name, key)] = _number(model, term)
         yield before
         if inside:
-            yield before | {c: v for c, v in inside.items() if c[0] not in vgic.QUIET}
+            yield before | {c: v for c, v in inside.items() if c[0] not in self._books}
 
-    def _breaks(self, kind: str, loc: Loc, cells: Cells) -> Plain | None:
+    def _breaks(self, wanted: Callable[[Claim], bool], cells: Cells) -> Plain | None:
         """Run plain cells; return the run if the line breaks the rule there, and all that is assumed holds."""
         given = Given(cells, vgic.pointers, vgic.FILL)
         e = self._evaluator(given, bool, None)
@@ -381,10 +416,10 @@ class _Judge:
             end = self._run(e).end
         except Unsupported:
             return None
-        if not any(_same(c, kind, loc) for c in e.claims):
+        if not any(wanted(c) for c in e.claims):
             return None
         for (region, key), value in {**cells, **given.touched}.items():
-            quiet = vgic.QUIET.get(region)
+            quiet = self._books.get(region)
             if not all(i.holds(key, value) is True for i in self.invariants.get(region, ())):
                 return None
             if quiet is not None and quiet(key, value) is not True:
@@ -392,12 +427,19 @@ class _Judge:
         summary = Summary(given, end.memory, None, end.path, list(e.claims), e.domain)
         return Plain(given, e, Memory(e.layout, e.domain, given), summary)
 
-    def _smallest(self, kind: str, loc: Loc, cells: Cells) -> Plain:
+    def _same(self, kind: str, loc: Loc, text: str, claim: Claim) -> bool:
+        """Say whether a claim that failed in a run is of the rule and the line in doubt, or of a promise's sentence."""
+        return (claim.loc.file, claim.loc.line) == (loc.file, loc.line) and (
+            (claim.kind == kind or (kind == "no-undefined" and claim.kind not in RULES))
+            and (self.job.promise is None or claim.text == text)
+        )
+
+    def _smallest(self, wanted: Callable[[Claim], bool], cells: Cells) -> Plain:
         """Make cells what a run has anyway, or a single bit, where the rule is broken all the same."""
-        best = self._breaks(kind, loc, cells)
+        best = self._breaks(wanted, cells)
         assert best is not None
         small = {c: v for c, v in cells.items() if c in best.given.touched}
-        trial = self._breaks(kind, loc, small)
+        trial = self._breaks(wanted, small)
         best, small = (trial, small) if trial is not None else (best, dict(cells))
         runs = 0
         for cell in sorted(small, key=str):
@@ -406,7 +448,7 @@ class _Judge:
                 if runs > MOST_RUNS or value == small[cell]:
                     break
                 other = {c: v for c, v in small.items() if c != cell} | ({} if value is None else {cell: value})
-                trial = self._breaks(kind, loc, other)
+                trial = self._breaks(wanted, other)
                 if trial is not None:
                     best, small = trial, other
                     break
@@ -429,13 +471,6 @@ class _Judge:
                 yield Obligation(
                     kind, function, Verdict.NOT_RUN, method=METHOD, reason=ELSEWHERE, location=where, settled=True
                 )
-
-
-def _same(claim: Claim, kind: str, loc: Loc) -> bool:
-    """Say whether a claim that failed in a run is of the rule and the line in doubt."""
-    return (claim.loc.file, claim.loc.line) == (loc.file, loc.line) and (
-        claim.kind == kind or (kind == "no-undefined" and claim.kind not in RULES)
-    )
 
 
 def _all_hold(invariants: Sequence[Invariant], key: Key, value: Any) -> Any:
