@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from properties.property import Part
-from vgicheck.c.binding import Invariant, View
+from vgicheck.c.binding import GIVEN, Invariant, View
 from vgicheck.c.ir import Function, Int, Program
 from vgicheck.engine.values import bit, is_symbolic, ite, widened
 
-from .vgic import PARAMETER, SELF
+from .vgic import SELF
 
 ANY = "vgicheck_any"
 """The object whose cells are the arbitrary indices that a promise speaks of: `vgicheck_any.irq`."""
@@ -31,7 +31,7 @@ class Called:
         name = self.function.params[position]
         kind = self.function.locals[name]
         assert isinstance(kind, Int)
-        return self.before.word(f"{PARAMETER}.{name}", bits=kind.bits)
+        return self.before.word(f"{GIVEN}.{name}", bits=kind.bits)
 
     def pointed(self, position: int) -> str:
         """Return the object to which the argument at a position points, where that is one of its own."""
