@@ -135,7 +135,6 @@ def _queueing() -> str:
     text = TEXT.replace("kvm_vgic_flush_hwstate", "__kvm_vgic_sync_to_cpu")
     for old, new in (
         ("find_first_zero_bit(cpu->lr_used, cpu->nr_lr);", "find_first_bit((unsigned long *)cpu->vgic_elrsr, cpu->nr_lr);"),
-        ("\tset_bit(lr, cpu->lr_used);", "\tset_bit(lr, cpu->lr_used);\n\tclear_bit(lr, (unsigned long *)cpu->vgic_elrsr);"),
         (
             "cpu->vgic_lr[lr] |= GICH_LR_PENDING_BIT;\n",
             "cpu->vgic_lr[lr] |= GICH_LR_PENDING_BIT;\n"

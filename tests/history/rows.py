@@ -15,6 +15,7 @@ from model.generation import NOVEMBER_2012, OCTOBER_2012, REFERENCE, V3_9, Switc
 from proofs.instances import INSTANCE
 from proofs.runs import search
 from vgicheck.check.check import check
+from vgicheck.check.rules import RULES
 from vgicheck.check.tree import find
 from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.tasks import Runner
@@ -38,8 +39,8 @@ The kernel mended the PPI by clearing its cached bit, which no switch says of PP
 
 
 @cache
-def _judged(path: Path) -> tuple[Obligation, ...]:
-    return check(find(str(path)), (), Runner(Portfolio(20), 1)).obligations
+def _judged(path: Path, name: str) -> tuple[Obligation, ...]:
+    return check(find(str(path)), (*RULES, name), Runner(Portfolio(20), 1)).obligations
 
 
 @cache
@@ -66,8 +67,8 @@ class OfC:
         return function, name, verdict
 
     def obligations(self, side: str) -> tuple[Obligation, ...]:
-        """Return all that is asked of a source, judged."""
-        return _judged(HERE / self.folder / f"{side}.c")
+        """Return what the rules of C and the row's property say of a source."""
+        return _judged(HERE / self.folder / f"{side}.c", self.expected(side)[1])
 
     def line(self) -> str:
         """Return the row of the table."""
