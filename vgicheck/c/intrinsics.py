@@ -21,7 +21,7 @@ from .summary import Evaluator, Intrinsic, State
 WORD = 32
 
 
-def _bitmap(e: Evaluator, state: State, pointer: Any, call: Call) -> list[tuple[int, Place, Any, int]]:
+def bitmaps(e: Evaluator, state: State, pointer: Any, call: Call) -> list[tuple[int, Place, Any, int]]:
     """List the bitmaps that a pointer may lead to: guard, place, first bit, and the bits from there to its end."""
     found = []
     null = e.guards.any(g for g, v in e.domain.options(pointer, state.path) if is_null(v))
@@ -45,7 +45,7 @@ def _bitmap(e: Evaluator, state: State, pointer: Any, call: Call) -> list[tuple[
     return found
 
 
-def _scalar(place: Place) -> bool:
+def is_scalar(place: Place) -> bool:
     """Say whether a place is a single word: a bitmap of 32 bits that is no array."""
     return not place.region.endswith("[]")
 
@@ -55,9 +55,9 @@ def _read_bit(e: Evaluator, state: State, place: Place, position: Any, loc: Loc)
     if place.bitmap:
         return e.guards.of(_simplified(region[(*place.key[:-1], position)]))
     if isinstance(position, int):
-        key = () if _scalar(place) else (*place.key[:-1], position // WORD)
+        key = () if is_scalar(place) else (*place.key[:-1], position // WORD)
         return e.domain.bit_of(e.settled(region[key], state, loc), position % WORD)
-    key = () if _scalar(place) else (*place.key[:-1], z3.LShR(position, 5))
+    key = () if is_scalar(place) else (*place.key[:-1], z3.LShR(position, 5))
     word = e.domain.word(e.settled(region[key], state, loc), WORD)
     shifted = z3.LShR(z3.BitVecVal(word, WORD) if isinstance(word, int) else word, position & (WORD - 1))
     return e.guards.of(z3.simplify(z3.Extract(0, 0, shifted) == 1))
@@ -70,7 +70,7 @@ def _write_bit(e: Evaluator, state: State, place: Place, position: Any, value: A
     plain = isinstance(position, int)
     index = position // WORD if plain else z3.LShR(position, 5)
     bit = 1 << (position % WORD) if plain else z3.BitVecVal(1, WORD) << (position & (WORD - 1))
-    key = () if _scalar(place) else (*place.key[:-1], index)
+    key = () if is_scalar(place) else (*place.key[:-1], index)
     region = state.memory.region(place)
     # One term, not alternatives: what 64 conditional writes leave of a word must stay one chain of choices.
     old = e.domain.word(e.domain.convert(e.settled(region[key], state, loc), place.type, U32), WORD)
@@ -92,7 +92,7 @@ def _bit_operation(read: bool, write: bool | None, change: bool = False) -> Intr
         number = e.domain.convert(args[0], number_type, INDEX)
         g = e.guards
         hits = []
-        for guard, place, first, bits in _bitmap(e, state, args[1], call):
+        for guard, place, first, bits in bitmaps(e, state, args[1], call):
             for chosen, n in e.domain.options(number, state.path):
                 both = g.and_(guard, chosen)
                 if g.and_(both, state.path) == FALSE:
@@ -117,7 +117,7 @@ def _find_bit(has_start: bool, wanted: bool) -> Intrinsic:
         size = e.domain.convert(args[1], size_type, INDEX)
         size = e.domain.word(size, WORD)
         start = e.domain.convert(args[2], call.args[2].type, INDEX) if has_start else 0
-        places = _bitmap(e, state, args[0], call)
+        places = bitmaps(e, state, args[0], call)
         if len(places) != 1:
             raise Unsupported("a bit search in one of several bitmaps", call.loc)
         _, place, first, bits = places[0]
@@ -127,7 +127,7 @@ def _find_bit(has_start: bool, wanted: bool) -> Intrinsic:
         if e.widening is not None:
             return _somewhere(e, state, place, start, size, wanted, call.loc)
         region = state.memory.region(place)
-        if _scalar(place):
+        if is_scalar(place):
             raise Unsupported("a bit search in a single word", call.loc)
         word = 0 if place.bitmap else WORD
 

@@ -1,0 +1,446 @@
+"""Every way in which a few threads of C may take turns, breadth first: shortest runs to what must not be.
+
+A handler may begin whenever the thread on its CPU has interrupts on; until it ends, that thread makes no step.
+A state is where each thread stands, and what the cells hold that anybody writes.  What a thread does from a place is
+run once for each value of what it reads there, and remembered.
+
+Only accesses to cells that one thread writes and another touches are steps of their own (`steps`): which these are is
+found by running, and as soon as one more is met everything is run again.  So in the run that counts nobody has touched
+a cell that another writes without a step of its own.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import permutations
+from typing import Any
+
+from .ir import Loc, Program, Unsupported
+from .memory import Given
+from .steps import Cell, Control, Step, Thread
+from .summary import Intrinsic
+
+Memory = Mapping[Cell, Any]
+"""What cells hold; one that is not there holds what it did at first."""
+LOCK_IRQ_SAFE, LOCKS_BALANCED, NO_DEADLOCK = "lock-irq-safe", "locks-balanced", "no-deadlock"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A thread: it calls a function on a CPU, as an interrupt handler or not, and ends.
+
+    private   the regions of which it has a copy of its own
+    per_cpu   those of which each CPU has one
+    given     what the objects hold at first
+    """
+
+    number: int
+    name: str
+    function: str
+    args: tuple[Any, ...]
+    cpu: int
+    in_interrupt: bool
+    inputs: Given
+    private: frozenset[str]
+    per_cpu: frozenset[str]
+    irqs_off: str
+    """The region of its own in which it is said whether its interrupts are off."""
+
+    def owner(self, region: str) -> str:
+        """Return whose copy of a region it sees."""
+        if region in self.private:
+            return self.name
+        return f"CPU{self.cpu}" if region in self.per_cpu else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A step of a run: which thread made it, on which lines, and what it read and left that others may see."""
+
+    task: int
+    at: tuple[Loc, ...]
+    reads: tuple[tuple[Cell, Any], ...]
+    writes: tuple[tuple[Cell, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """What must not be, and the steps that lead there; `fault` is the line where it fails, if it is one."""
+
+    sentence: str
+    moves: tuple[Move, ...]
+    fault: Loc | None = None
+
+
+@dataclass(slots=True)
+class Explored:
+    """What was seen: states, steps, a shortest run for each property that fails, those that were met at an end.
+
+    `ended` says why there may be more states; empty if all were seen.  `ends` are the states in which all have ended,
+    and `in_turn` has the properties that fail at one although no thread came between the steps of another.  The threads
+    `meet` if one touches what another writes.
+    """
+
+    states: int = 0
+    steps: int = 0
+    ends: int = 0
+    broken: dict[str, Broken] = field(default_factory=dict)
+    met: set[str] = field(default_factory=set)
+    in_turn: set[str] = field(default_factory=set)
+    meet: bool = False
+    ended: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What is asked when all threads have ended: whether a property speaks of anything there, and whether it holds."""
+
+    property: str
+    sentence: str
+    premise: bool
+    holds: bool
+
+
+Ask = Callable[[Callable[[str, tuple[int, ...]], int]], Iterator[End]]
+"""Asks what holds at an end, given what reads a cell that all share."""
+
+
+class _Again(Exception):
+    """There is one more cell that somebody writes, or that others may see."""
+
+
+State = tuple[tuple[Any, ...], tuple[int, ...]]
+_Key = tuple[Cell, Any]
+
+
+class Explorer:
+    """The threads, and what is known of them so far.
+
+    `start` is what the cells hold in the beginning.  With `all_cuts` every access to what is shared is a step.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        ours: frozenset[str],
+        tasks: Sequence[Task],
+        given: Mapping[str, Intrinsic],
+        start: Memory,
+        all_cuts: bool = False,
+    ) -> None:
+        self._program, self._ours, self._given = program, ours, given
+        self._tasks = tasks
+        self._threads = self._new_threads()
+        self._start = dict(start)
+        self._all_cuts = all_cuts
+        self._touching: dict[Cell, set[int]] = {}
+        self._writing: dict[Cell, set[int]] = {}
+        self._interrupted = {t.cpu for t in tasks if t.in_interrupt}
+        self._visible: set[Cell] = set()
+        self._index: dict[Cell, int] = {}
+        self._first: list[Any] = []
+        self._forget()
+
+    def _new_threads(self) -> list[Thread]:
+        return [Thread(self._program, self._ours, task, self._given) for task in self._tasks]
+
+    def explore(self, ask: Ask, limit: int) -> Explored:
+        """Run every state, `limit` at the most. Raises `Unsupported` and `Limit`.
+
+        Raises `ValueError` if a run that was found does not replay, which is a fault in this program.
+        """
+        in_turn = set(self._in_turn(ask))
+        while True:
+            self._forget()
+            try:
+                seen = self._explored(ask, limit)
+                seen.in_turn, seen.meet = in_turn, bool(self._visible)
+            except _Again:
+                continue
+            for name, broken in seen.broken.items():
+                if not self._replays(name, broken, ask):
+                    raise ValueError(f"{name}: the run that was found does not break it when it is made again")
+            return seen
+
+    def _replays(self, name: str, broken: Broken, ask: Ask) -> bool:
+        """Make the steps of a run again, with threads that remember nothing; say whether it ends as was found."""
+        threads, memory = self._new_threads(), dict(self._start)
+        controls = [t.start(task.function, task.args) for t, task in zip(threads, self._tasks, strict=True)]
+
+        def step(n: int) -> Step:
+            return threads[n].step(controls[n], _found(memory), lambda cell: self._cuts(n, cell))
+
+        for move in broken.moves:
+            made = step(move.task)
+            if any(claim.kind == name for claim in made.failed):
+                return True
+            if made.waits is not None and name in (LOCK_IRQ_SAFE, LOCKS_BALANCED):
+                return bool(memory.get(made.waits, 0))
+            if made.after is None:
+                return False
+            memory.update(made.writes)
+            controls[move.task] = made.after
+        if name == NO_DEADLOCK:
+            left = [n for n, control in enumerate(controls) if not control.ended]
+            return bool(left) and any(step(n).waits is not None for n in left)
+        return all(c.ended for c in controls) and any(
+            end.property == name and end.premise and not end.holds for end in ask(self._reader(memory))
+        )
+
+    def _reader(self, memory: Memory) -> Callable[[str, tuple[int, ...]], int]:
+        def read(region: str, key: tuple[int, ...]) -> int:
+            known = memory.get(Cell("", region, key), _NOTHING)
+            return self._tasks[0].inputs.word(region, key, 32) if known is _NOTHING else int(known)
+
+        return read
+
+    # What is known ------------------------------------------------------------------------------
+
+    def _forget(self) -> None:
+        self._controls: list[Control] = []
+        self._numbers: dict[Control, int] = {}
+        self._known: list[dict[int, Any]] = [{} for _ in self._tasks]
+        self._index = {cell: n for n, cell in enumerate(sorted(self._writing, key=repr))}
+        self._first = [self._start.get(cell, _NOTHING) for cell in self._index]
+
+    def _number(self, control: Control) -> int:
+        if control not in self._numbers:
+            self._numbers[control] = len(self._controls)
+            self._controls.append(control)
+        return self._numbers[control]
+
+    def _cuts(self, number: int, cell: Cell) -> bool:
+        task = self._tasks[number]
+        if cell.region == task.irqs_off:
+            return task.cpu in self._interrupted
+        if cell.owner == task.name:
+            return False
+        return self._all_cuts or cell in self._visible
+
+    def _learn(self, number: int, step: Step) -> bool:
+        """Take note of what a step touches; return whether that changes what is a step or what is a state."""
+        changed = False
+        for cell, writes in step.touched.items():
+            touching = self._touching.setdefault(cell, set())
+            touching.add(number)
+            if writes:
+                writing = self._writing.get(cell)
+                if writing is None:
+                    writing, changed = self._writing.setdefault(cell, set()), True
+                writing.add(number)
+            if len(touching) > 1 and cell in self._writing and cell not in self._visible:
+                self._visible.add(cell)
+                changed = True
+        return changed
+
+    def _in_turn(self, ask: Ask) -> Iterator[str]:
+        """Run the threads one after the other, in every order; yield what fails, and meet most of what they touch."""
+        for order in permutations(range(len(self._tasks))):
+            memory = dict(self._start)
+            if all(self._runs_to_its_end(number, memory) for number in order):
+                yield from (e.property for e in ask(self._reader(memory)) if e.premise and not e.holds)
+
+    def _runs_to_its_end(self, number: int, memory: dict[Cell, Any]) -> bool:
+        task, thread = self._tasks[number], self._threads[number]
+        control = thread.start(task.function, task.args)
+        while not control.ended:
+            step = thread.step(control, _found(memory), lambda cell: False)
+            self._learn(number, step)
+            if step.after is None:
+                return False
+            memory.update(step.writes)
+            control = step.after
+        return True
+
+    # Every state --------------------------------------------------------------------------------
+
+    def _explored(self, ask: Ask, limit: int) -> Explored:
+        seen = Explored()
+        threads = zip(self._threads, self._tasks, strict=True)
+        self._begun = tuple(self._number(thread.start(task.function, task.args)) for thread, task in threads)
+        first: State = tuple(self._first), self._begun
+        parents: dict[State, tuple[State, int] | None] = {first: None}
+        waiting = deque([first])
+        while waiting:
+            state = waiting.popleft()
+            moved = told = False
+            for number in self._movable(state):
+                step = self._step(number, state)
+                if step.waits is not None:
+                    told |= self._judge_wait(number, step, state, parents, seen)
+                    continue
+                moved = True
+                seen.steps += 1
+                for claim in step.failed:
+                    if claim.kind not in seen.broken:
+                        moves = (*self._moves(state, parents), self._move(number, state))
+                        seen.broken[claim.kind] = Broken(claim.text, moves, claim.loc)
+                if step.after is None:
+                    seen.ended = (
+                        seen.ended or f"a run ends at line {step.at[-1] if step.at else 0}, and is not followed"
+                    )
+                    continue
+                after = self._after(number, state, step)
+                if after not in parents:
+                    if len(parents) >= limit:
+                        seen.ended = f"the limit of {limit} states was reached"
+                        seen.states = len(parents)
+                        return seen
+                    parents[after] = (state, number)
+                    waiting.append(after)
+            if all(self._controls[c].ended for c in state[1]):
+                self._judge_end(ask, state, parents, seen)
+            elif not moved and not told and NO_DEADLOCK not in seen.broken:
+                sentence = "the threads that have not ended wait for ever"
+                seen.broken[NO_DEADLOCK] = Broken(sentence, self._moves(state, parents))
+        seen.states = len(parents)
+        return seen
+
+    def _movable(self, state: State) -> Iterator[int]:
+        """Yield the threads that may make a step."""
+        controls = state[1]
+        handling = {
+            task.cpu
+            for n, task in enumerate(self._tasks)
+            if task.in_interrupt and controls[n] != self._begun[n] and not self._controls[controls[n]].ended
+        }
+        for n, task in enumerate(self._tasks):
+            if self._controls[controls[n]].ended:
+                continue
+            if task.in_interrupt and controls[n] == self._begun[n]:
+                if task.cpu not in handling and not self._irqs_off(task.cpu, state):
+                    yield n
+            elif task.in_interrupt or task.cpu not in handling:
+                yield n
+
+    def _irqs_off(self, cpu: int, state: State) -> bool:
+        return any(
+            bool(self._holds(Cell(task.name, task.irqs_off, ()), state, task))
+            for task in self._tasks
+            if task.cpu == cpu and not task.in_interrupt
+        )
+
+    def _holds(self, cell: Cell, state: State, task: Task) -> Any:
+        at = self._index.get(cell)
+        value = self._start.get(cell, _NOTHING) if at is None else state[0][at]
+        return task.inputs.word(cell.region, cell.key, 32) if value is _NOTHING else value
+
+    def _step(self, number: int, state: State) -> Step:
+        """Return what a thread does next, from memory where it was seen to do it."""
+        at = self._known[number].get(state[1][number])
+        while isinstance(at, dict):
+            cell, children = at["cell"], at["children"]
+            at = children.get(state[0][self._index[cell]], _NOTHING)
+        if isinstance(at, Step):
+            return at
+
+        def found(cell: Cell) -> tuple[Any] | None:
+            place = self._index.get(cell)
+            value = self._start.get(cell, _NOTHING) if place is None else state[0][place]
+            return None if value is _NOTHING else (value,)
+
+        step = self._threads[number].step(
+            self._controls[state[1][number]], found, lambda cell: self._cuts(number, cell)
+        )
+        if self._learn(number, step):
+            raise _Again
+        self._remember(number, state, step)
+        return step
+
+    def _remember(self, number: int, state: State, step: Step) -> None:
+        table: dict[Any, Any] = self._known[number]
+        key: Any = state[1][number]
+        for cell, _ in step.reads:
+            if cell in self._index:
+                node = table.setdefault(key, {"cell": cell, "children": {}})
+                assert node["cell"] == cell
+                table, key = node["children"], state[0][self._index[cell]]
+        table[key] = step
+
+    def _after(self, number: int, state: State, step: Step) -> State:
+        assert step.after is not None
+        cells, controls = list(state[0]), list(state[1])
+        for cell, value in step.writes.items():
+            cells[self._index[cell]] = value
+        controls[number] = self._number(step.after)
+        return tuple(cells), tuple(controls)
+
+    # What must not be ---------------------------------------------------------------------------
+
+    def _judge_wait(self, number: int, step: Step, state: State, parents: Mapping[State, Any], seen: Explored) -> bool:
+        """Look whether a thread waits for a lock that its own waiting keeps from being released; return that."""
+        assert step.waits is not None
+        task = self._tasks[number]
+        holder = next((t for t in self._tasks if t.number == self._holds(step.waits, state, task)), None)
+        if holder is None:
+            return False
+        if holder is task:
+            name, sentence = LOCKS_BALANCED, "this lock is not taken twice"
+        elif task.in_interrupt and holder.cpu == task.cpu and not holder.in_interrupt:
+            name = LOCK_IRQ_SAFE
+            sentence = f"{task.function}() waits for a lock that {holder.function}() holds, which it interrupted"
+        else:
+            return False
+        if name not in seen.broken:
+            last = Move(number, step.at, (), ())
+            seen.broken[name] = Broken(sentence, (*self._moves(state, parents), last), step.at[-1])
+        return True
+
+    def _judge_end(self, ask: Ask, state: State, parents: Mapping[State, Any], seen: Explored) -> None:
+        seen.ends += 1
+        task = self._tasks[0]
+
+        def read(region: str, key: tuple[int, ...]) -> int:
+            return int(self._holds(Cell("", region, key), state, task))
+
+        for end in ask(read):
+            if end.premise:
+                seen.met.add(end.property)
+            if end.premise and not end.holds and end.property not in seen.broken:
+                seen.broken[end.property] = Broken(end.sentence, self._moves(state, parents))
+
+    def _moves(self, state: State, parents: Mapping[State, tuple[State, int] | None]) -> tuple[Move, ...]:
+        """Return the steps that lead to a state, each run again rather than remembered."""
+        path = []
+        while (before := parents[state]) is not None:
+            path.append(before)
+            state = before[0]
+        return tuple(self._move(number, at) for at, number in reversed(path))
+
+    def _move(self, number: int, state: State) -> Move:
+        step = self._step(number, state)
+        reads = tuple((c, v) for c, v in step.reads if c in step.seen)
+        return Move(number, step.at, reads, tuple((c, v) for c, v in step.writes.items() if c in step.seen))
+
+
+class _Nothing:
+    """What a cell holds that nobody has written."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+_NOTHING = _Nothing()
+
+
+def _found(memory: Memory) -> Callable[[Cell], tuple[Any] | None]:
+    return lambda cell: (memory[cell],) if cell in memory else None
+
+
+def alone(program: Program, ours: frozenset[str], task: Task, given: Mapping[str, Intrinsic], start: Memory) -> Memory:
+    """Return what the cells hold after a function ran by itself.
+
+    Raises `Unsupported` where it is not understood, or does something that it must not.
+    """
+    thread, memory = Thread(program, ours, task, given), dict(start)
+    control = thread.start(task.function, task.args)
+    while not control.ended:
+        step = thread.step(control, _found(memory), lambda cell: False)
+        if step.after is None:
+            why = step.failed[0].text if step.failed else "it waits for a lock that is held"
+            raise Unsupported(f"{task.function}() does not run by itself: {why}", step.at[-1] if step.at else None)
+        memory.update((cell, value) for cell, value in step.writes.items() if cell.owner != task.name)
+        control = step.after
+    return memory
