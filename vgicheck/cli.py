@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -310,6 +310,7 @@ def prove(properties: Sequence[str], generation: str, options: Options) -> None:
 @main.command()
 @click.argument("arguments", nargs=-1, metavar="[ARGUMENT ...]")
 @click.option("--between", nargs=2, metavar="FUNC FUNC", help="Ask what two functions break that run at the same time.")
+@click.option("--source", metavar="SOURCE", help="Of --between: ask it of this C, as `vgicheck check` reads it.")
 @click.option("--property", "names", multiple=True, metavar="PROPERTY", help="Of --between: only these properties.")
 @click.option("--generation", default="", help="Whose choices the model makes; by default what an argument is about.")
 @click.option("--vcpus", type=SMALL_NUMBER, help="One machine of this many vCPUs, instead of several small ones.")
@@ -324,6 +325,7 @@ def prove(properties: Sequence[str], generation: str, options: Options) -> None:
 def race(
     arguments: Sequence[str],
     between: tuple[str, str] | None,
+    source: str | None,
     names: Sequence[str],
     generation: str,
     vcpus: int | None,
@@ -337,6 +339,10 @@ def race(
     options: Options,
 ) -> None:
     """Judge the arguments why code that runs at the same time does no harm: all of them, or those named."""
+    if source is not None:
+        if arguments or generation or show_all or fix or litmus or (vcpus, cpus, irqs, lrs) != (None,) * 4:
+            raise Wrong("--source is asked with --between, --property and --limit-states only; leave the rest out")
+        _race_source(source, between, names, limit_states, options)
     from proofs import races
     from proofs.arguments import ARGUMENTS
     from proofs.overlap import FUNCTION
@@ -383,6 +389,49 @@ def race(
         click.echo(text.summary(found))
     if options.json_file:
         _write_json(options.json_file, "race", {"name": "model", "generation": generation or None}, found)
+    sys.exit(exit_code(found))
+
+
+def _race_source(
+    source: str, between: tuple[str, str] | None, names: Sequence[str], limit: int | None, options: Options
+) -> NoReturn:
+    """Ask of a C source what two of its functions break that run at the same time."""
+    from proofs import c_races
+    from proofs.overlap import FUNCTION
+
+    from .check.check import reading_of
+    from .check.tree import SourceError, find
+    from .engine.cache import digest_of
+
+    if between is None:
+        raise Wrong("--source needs two functions; name them with --between FUNC FUNC")
+    _known("--property", names, c_races.IDS, "properties")
+    _known("--between", between, FUNCTION, "functions that race")
+    one, two = (FUNCTION[name].name for name in between)
+    try:
+        found_source = find(source)
+        if len(found_source.paths) != 1:
+            raise Wrong(f"{source}: a VGIC in several files is not run; give one in one file")
+        (path,) = found_source.paths
+        reading = reading_of(found_source, path)
+    except SourceError as error:
+        raise Wrong(str(error)) from None
+    if why := c_races.missing(reading, one, two):
+        raise Wrong(f"{source}: {why}; name functions that it has")
+    asked = tuple(dict.fromkeys(names)) or c_races.IDS
+    with options.runner() as runner:
+        text_of = digest_of(reading.text)
+        task = c_races.between_task(reading, path, text_of, one, two, asked, limit or c_races.LIMIT)
+        (found,) = runner.run([task], SECONDS_A_TASK * options.timeout)
+    if options.json_file != "-":
+        click.echo(f"{source}: {path}\n")
+        for line in (*text.table(found, {}, methods=True), *text.runs(found, c_races.SENTENCES, reading.lines)):
+            click.echo(line)
+        for line in text.assumed_by_all(found):
+            click.echo(line)
+        click.echo(f"\n{text.summary(found)}")
+    if options.json_file:
+        _write_json(options.json_file, "race", {"name": source, "files": [path]}, found)
     sys.exit(exit_code(found))
 
 

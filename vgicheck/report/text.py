@@ -129,7 +129,10 @@ def schedule(run: Run) -> Iterator[str]:
     columns = sorted({t.by for t in shown})
     width = min(46, max(len(t.does) for t in shown) + 2)
     yield f"    {'machine:':<11} {run.instance}"
-    yield f"    {'after:':<11} {run.prologue} steps that set it up"
+    if run.start:
+        yield from wrapped("starts:", run.start)
+    else:
+        yield f"    {'after:':<11} {run.prologue} steps that set it up"
     yield ""
     yield ("    " + "".join(f"{by:<{width}}" for by in columns)).rstrip()
     yield ("    " + "".join(f"{'-' * (width - 2):<{width}}" for _ in columns)).rstrip()
