@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,6 +24,7 @@ from .engine.portfolio import Portfolio
 from .engine.results import Results, fingerprint
 from .engine.tasks import Runner, Task
 from .engine.verdict import Obligation, Verdict
+from .report import diff as diff_text
 from .report import machine, text
 from .report import race as race_text
 from .report.progress import Progress
@@ -225,6 +226,54 @@ def check(source: str, properties: Sequence[str], options: Options) -> None:
         described = {"name": source, "files": list(found.source.paths)}
         _write_json(options.json_file, "check", described, found.obligations, functions=functions)
     sys.exit(exit_code(found.obligations))
+
+
+@main.command()
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.option("--function", default="", metavar="NAME", help="Compare this function alone.")
+@common
+def diff(old: str, new: str, function: str, options: Options) -> None:
+    """Compare two C implementations, each a SOURCE as `check` takes it, by what their functions do."""
+    from .check.tree import SourceError, find
+    from .diff.diff import compare
+
+    try:
+        with options.runner() as runner:
+            found = compare(find(old), find(new), runner, function)
+    except SourceError as error:
+        raise Wrong(str(error)) from None
+    _keep(options.keep, found.obligations)
+    if options.json_file != "-":
+        _print_diff(found)
+    if options.json_file:
+        functions = [
+            {"name": f.name, "change": f.change, "was": f.was or None, "differs_when": f.differs_when or None,
+             "example": None if f.example is None else asdict(f.example), "note": f.note,
+             "old": machine.location(f.old), "location": machine.location(f.new)}
+            for f in found.functions
+        ]  # fmt: skip
+        described = {"name": new, "files": list(found.new.paths), "old": old, "old_files": list(found.old.paths)}
+        _write_json(options.json_file, "diff", described, found.obligations, functions=functions)
+    sys.exit(exit_code(found.obligations))
+
+
+def _print_diff(found: Any) -> None:
+    from .diff.pair import ASKED
+
+    click.echo(f"{found.old.name} -> {found.new.name}")
+    click.echo()
+    reasons = {o.subject: o.reason for o in found.obligations if o.verdict not in (Verdict.PROVED, Verdict.REFUTED)}
+    rows = [
+        (f.name, f.change, str(f.new or f.old),
+         ", ".join(n for n in (f.was and f"was {f.was}()", f.note, reasons.get(f.name, "")) if n))
+        for f in found.functions
+    ]  # fmt: skip
+    for line in (*diff_text.changes(rows), *diff_text.differences(found.obligations, ASKED, found.lines)):
+        click.echo(line)
+    for line in text.assumed_by_all(found.obligations):
+        click.echo(line)
+    click.echo(text.summary(found.obligations))
 
 
 def _print_check(found: Any) -> None:

@@ -11,13 +11,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import z3
+
 from model.distributor import MAX_CPUS, NR_LRS
 from vgicheck.c.binding import GIVEN, Invariant
 from vgicheck.c.domain import NULL, Address, Domain, Opaque
+from vgicheck.c.effects import Watched
 from vgicheck.c.ir import Array, CType, Int, Pointer, Program, StructRef, Void
 from vgicheck.c.memory import Inputs, Layout, Place
 from vgicheck.engine.maps import Key
-from vgicheck.engine.values import and_, is_symbolic, le, lt, or_, widened
+from vgicheck.engine.values import and_, is_symbolic, le, lt, or_, same, widened
 
 from .kvm_2012 import WORLD, answers
 
@@ -178,7 +181,7 @@ def _below(limit: int) -> _Holds:
 
 
 def _is(number: int) -> _Holds:
-    return lambda key, value: value == number
+    return lambda key, value: same(value, bool(number) if isinstance(value, bool) or z3.is_bool(value) else number)
 
 
 def nr_irqs(program: Program) -> int:
@@ -304,6 +307,9 @@ QUIET: Mapping[str, _Holds] = {
 They agree with each other in ways of which nothing is said here, so a refutation is believed only of such a state.
 """
 
+BITMAPS = frozenset(f"{CPU}.{name}[]" for name in ("lr_used", "vgic_eisr", "vgic_elrsr", "pending"))
+"""Regions of words that are bitmaps, where they are looked at bit by bit."""
+
 FILL: Mapping[str, int] = {
     f"{CPU}.vgic_irq_lr_map[]": LR_EMPTY,
     f"{CPU}.nr_lr": 4,
@@ -356,3 +362,25 @@ class Names:
     def public(self, region: str) -> bool:
         """Everything but the locals of functions."""
         return ":" not in region
+
+
+# What others notice -----------------------------------------------------------------------------------
+
+WATCHED = Watched(
+    calls=frozenset({
+        "kvm_vcpu_kick", "kvm_prepare_mmio", "kvm_handle_mmio_return", "kvm_inject_dabt", "kvm_timer_init",
+        "irq_dispose_mapping",
+    }),
+    order=frozenset({
+        "barrier", "smp_mb", "smp_rmb", "smp_wmb", "mb", "rmb", "wmb", "spin_lock", "spin_unlock", "spin_trylock",
+        "mutex_lock", "mutex_unlock", "local_irq_disable", "local_irq_enable", "preempt_disable", "preempt_enable",
+        "writel",
+    }),
+    atomics=frozenset({
+        "set_bit", "clear_bit", "change_bit", "test_and_set_bit", "test_and_clear_bit",
+    }),
+)  # fmt: skip
+"""Of the functions of our stubs those that leave no trace in memory, or none of when they were called.
+
+The others leave theirs in `vgicheck_world`; of messages nothing is noticed.
+"""

@@ -23,6 +23,7 @@ import z3
 from ..engine import maps
 from ..engine.guards import FALSE, TRUE, Guards, TooLarge
 from ..engine.values import alike
+from . import effects
 from .activation import Activation
 from .domain import (
     NULL,
@@ -103,10 +104,11 @@ class State:
     path: int
     locals: dict[str, Any]
     memory: Memory
+    effects: effects.Effects = effects.NOTHING
 
     def fork(self, path: int) -> State:
         """Return a copy that is taken under another path condition."""
-        return State(path, dict(self.locals), self.memory.fork())
+        return State(path, dict(self.locals), self.memory.fork(), self.effects)
 
 
 @dataclass(slots=True)
@@ -150,6 +152,7 @@ class Evaluator:
     follows_unset: bool = False
     by_words: bool = False
     bitmaps: frozenset[str] = frozenset()
+    watched: effects.Watched = effects.NOBODY
     guards: Guards = field(default_factory=Guards)
     domain: Domain = field(init=False)
     layout: Layout = field(init=False)
@@ -200,14 +203,14 @@ class Evaluator:
         """The functions that run, the outermost first; after `Unsupported`, those that ran then."""
         return tuple(self._stack)
 
-    def from_function(self, name: str, args: Callable[[], Sequence[Any]]) -> State:
-        """Evaluate a function with some arguments from the inputs; return the state in which it ends.
+    def from_function(self, name: str, args: Callable[[], Sequence[Any]]) -> tuple[State, Any]:
+        """Evaluate a function with some arguments from the inputs; return the state in which it ends, and its result.
 
         Raises `Unsupported` for what is not understood, and `Limit` where a limit was reached.
         """
         memory = Memory(self.layout, self.domain, self.inputs, self._note_write)
         try:
-            return self.call(name, State(TRUE, {}, memory), args())[0]
+            return self.call(name, State(TRUE, {}, memory, effects.Effects.none(self.plain)), args())
         except Unsupported as cause:
             cause.loc = cause.loc or self._here(name)
             raise
@@ -311,7 +314,17 @@ class Evaluator:
             if self.widening is not None:
                 self.widening.joined(memory.regions[name], parts, conditions)
         memory.written = frozenset().union(*(s.memory.written for s in states))
-        return State(covered, scalars, memory)
+        return State(covered, scalars, memory, self._both([s.effects for s in states], choose))
+
+    def _both(self, found: Sequence[effects.Effects], choose: Callable[[Sequence[Any]], Any]) -> effects.Effects:
+        if all(x is found[0] for x in found):
+            return found[0]
+        calls, order = (
+            self.domain.word(choose(chains), effects.CHAIN.size())
+            for chains in ([x.calls for x in found], [x.order for x in found])
+        )
+        done = {at: self.guards.any(x.atomics.get(at, FALSE) for x in found) for x in found for at in x.atomics}
+        return effects.Effects(calls, order, done)
 
     def plan(self, function: Function, loop: Loop) -> tuple[tuple[str, ...], bool, Any]:
         """Return how to run a loop: its control variables, whether they count down, and what is taken bit by bit."""
@@ -862,6 +875,8 @@ class Evaluator:
     def _call_named(self, state: State, name: str, call: Call) -> State:
         args = [self.settled(self.value(state, a), state, call.loc, keep_search=name not in self.intrinsics)
                 for a in call.args]  # fmt: skip
+        if self.watched is not effects.NOBODY:
+            state.effects = self.located(call.loc, effects.observed, self, state, name, args, call)
         if name in self.intrinsics:
             result = self.located(call.loc, self.intrinsics[name], self, state, args, call)
         else:

@@ -65,7 +65,7 @@ class Job:
 
 
 @dataclass(slots=True)
-class _Facts:
+class Facts:
     """What is assumed of the cells of the inputs, gathered as they are touched."""
 
     invariants: Mapping[str, Sequence[Invariant]]
@@ -122,7 +122,7 @@ def judge(job: Job) -> Iterator[Obligation]:
 class _Judge:
     job: Job
     invariants: Mapping[str, Sequence[Invariant]]
-    _facts: _Facts = field(init=False)
+    _facts: Facts = field(init=False)
     _inputs: Arbitrary = field(init=False)
     _inquiry: Inquiry = field(init=False)
     _found: _Evaluation = field(init=False)
@@ -145,7 +145,7 @@ class _Judge:
         return vgic.QUIET if self.job.promise is None else {}
 
     def obligations(self) -> Iterator[Obligation]:
-        self._facts = _Facts(self.invariants, Feasibility(FEASIBLE, models=24), self._books)
+        self._facts = Facts(self.invariants, Feasibility(FEASIBLE, models=24), self._books)
         self._inputs = Arbitrary(self._facts.constrain, self._facts.relate, vgic.pointers, small=0)
         self._inquiry = Inquiry(self.job.portfolio)
         kept = {name: partial(_all_hold, found) for name, found in self.invariants.items()}
@@ -185,7 +185,7 @@ class _Judge:
                 for name in function.params
             ]
 
-        end = e.from_function(self.root, arguments)
+        end, _ = e.from_function(self.root, arguments)
         if self.job.promise is not None:
             return _Evaluation(e, end, self._claim_promise(self.job.promise, e, end))
         self._claim_locks(e, end)
@@ -402,8 +402,8 @@ class _Judge:
         for region, known in self._inputs.cells.items():
             name, _, tag = region.partition("@")
             for arguments, term in known.values():
-                key = tuple(_number(model, a, signed=True) if is_symbolic(a) else a for a in arguments)
-                (inside if tag else before)[(name, key)] = _number(model, term)
+                key = tuple(number(model, a, signed=True) if is_symbolic(a) else a for a in arguments)
+                (inside if tag else before)[(name, key)] = number(model, term)
         yield before
         if inside:
             yield before | {c: v for c, v in inside.items() if c[0] not in self._books}
@@ -482,7 +482,8 @@ def _unsigned(value: Any, e: Evaluator, name: str) -> Any:
     return value & ((1 << kind.bits) - 1) if isinstance(kind, Int) and isinstance(value, int) else value
 
 
-def _number(model: Any, term: Any, signed: bool = False) -> int:
+def number(model: Any, term: Any, signed: bool = False) -> int:
+    """Return what a term is in a state that a solver found; one that does not matter there is 0."""
     if not is_symbolic(term):
         return int(term)
     value = model.eval(term, model_completion=True)

@@ -56,15 +56,6 @@ typedef _Bool bool;
 #define ACCESS_ONCE(x) (x)
 #define READ_ONCE(x) (x)
 #define WRITE_ONCE(x, v) ((x) = (v))
-#define barrier() do { } while (0)
-#define smp_mb() do { } while (0)
-#define smp_rmb() do { } while (0)
-#define smp_wmb() do { } while (0)
-#define smp_mb__after_clear_bit() do { } while (0)
-#define smp_mb__before_clear_bit() do { } while (0)
-#define wmb() do { } while (0)
-#define rmb() do { } while (0)
-#define mb() do { } while (0)
 #define cpu_relax() do { } while (0)
 #define EXPORT_SYMBOL(x) struct vgicheck_empty
 #define EXPORT_SYMBOL_GPL(x) struct vgicheck_empty
@@ -174,6 +165,40 @@ static inline int vgicheck_warned(int condition)
 #define kvm_err(...) vgicheck_message(__VA_ARGS__)
 #define kvm_info(...) vgicheck_message(__VA_ARGS__)
 #define kvm_debug(...) vgicheck_message(__VA_ARGS__)
+
+/* Barriers: nothing of their own when a function is run in one go */
+static inline void barrier(void)
+{
+}
+
+static inline void smp_mb(void)
+{
+}
+
+static inline void smp_rmb(void)
+{
+}
+
+static inline void smp_wmb(void)
+{
+}
+
+static inline void mb(void)
+{
+}
+
+static inline void rmb(void)
+{
+}
+
+static inline void wmb(void)
+{
+}
+
+#define smp_mb__after_clear_bit() smp_mb()
+#define smp_mb__before_clear_bit() smp_mb()
+#define smp_mb__after_atomic() smp_mb()
+#define smp_mb__before_atomic() smp_mb()
 
 /* Bits */
 #ifndef VGICHECK_NATIVE
@@ -447,15 +472,29 @@ struct mutex {
 #define DEFINE_MUTEX(x) struct mutex x
 #define spin_lock_init(l) ((l)->held = 0)
 #define mutex_init(m) ((m)->held = 0)
-#define local_irq_disable() (vgicheck_world.irqs_off = 1)
-#define local_irq_enable() (vgicheck_world.irqs_off = 0)
-#define local_irq_save(f) ((f) = vgicheck_world.irqs_off, vgicheck_world.irqs_off = 1)
-#define local_irq_restore(f) (vgicheck_world.irqs_off = (f))
+static inline void local_irq_disable(void)
+{
+	vgicheck_world.irqs_off = 1;
+}
+
+static inline void local_irq_enable(void)
+{
+	vgicheck_world.irqs_off = 0;
+}
+
+#define local_irq_save(f) ((f) = vgicheck_world.irqs_off, local_irq_disable())
+#define local_irq_restore(f) ((f) ? local_irq_disable() : local_irq_enable())
 #define irqs_disabled() (vgicheck_world.irqs_off)
 #define smp_processor_id() (vgicheck_world.cpu)
 #define raw_smp_processor_id() (vgicheck_world.cpu)
-#define preempt_disable() do { } while (0)
-#define preempt_enable() do { } while (0)
+static inline void preempt_disable(void)
+{
+}
+
+static inline void preempt_enable(void)
+{
+}
+
 #define get_cpu() (vgicheck_world.cpu)
 #define put_cpu() do { } while (0)
 

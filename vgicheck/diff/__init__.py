@@ -1,0 +1,1 @@
+"""Two C implementations held against each other: which functions mean something else now, and when."""

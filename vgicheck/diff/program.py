@@ -1,0 +1,189 @@
+"""Functions as programs: whether two are written the same, whatever their lines and the names of their locals.
+
+What a function is includes what it calls, and of structures and tables all that it can notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+from ..c.ir import (
+    Array,
+    Binary,
+    Call,
+    CType,
+    Declare,
+    Expire,
+    Function,
+    FunctionRef,
+    FunctionType,
+    Global,
+    Local,
+    Member,
+    Pointer,
+    Program,
+    StructRef,
+)
+
+Form = tuple[Any, ...]
+"""A text of which two are equal exactly if they mean the same, word by word."""
+
+
+@dataclass(slots=True)
+class Forms:
+    """The functions of a program as they compare; `renamed` calls functions what they are called elsewhere."""
+
+    program: Program
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    _own: dict[str, Form] = field(default_factory=dict)
+    _mentioned: dict[str, tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
+
+    def own(self, name: str) -> Form:
+        """Return a function's own text: its blocks, and what it can notice of types."""
+        if name not in self._own:
+            self._own[name] = self._form(self.program.functions[name])
+        return self._own[name]
+
+    def whole(self, name: str) -> Form:
+        """Return a function's text with that of all that it gets to, and the tables that they read."""
+        functions, tables = self._reached(name)
+        texts = {self.renamed.get(f, f): self.own(f) for f in functions if f in self.program.functions}
+        missing = [self.renamed.get(f, f) for f in functions if f not in self.program.functions]
+        initial = {
+            t: (t in self.program.readonly, tuple(_plain(self._items(self.program.constants[t].values), {}, self)))
+            for t in tables
+            if t in self.program.constants
+        }
+        return (
+            self.renamed.get(name, name),
+            tuple(sorted(texts.items())),
+            tuple(sorted(missing)),
+            tuple(sorted(initial.items())),
+        )
+
+    def reaches(self, name: str) -> frozenset[str]:
+        """List the functions that a function gets to, itself included, by their names in this program."""
+        return self._reached(name)[0]
+
+    def calls(self, name: str) -> frozenset[str]:
+        """List the functions that a function itself calls or mentions."""
+        return self._uses(name)[0]
+
+    def _items(self, values: Mapping[Any, Any]) -> tuple[Any, ...]:
+        return tuple(sorted(values.items(), key=lambda item: str(item[0])))
+
+    def _reached(self, name: str) -> tuple[frozenset[str], frozenset[str]]:
+        functions, tables, pending = {name}, set[str](), [name]
+        while pending:
+            used, read = self._uses(pending.pop())
+            for table in read - tables:
+                tables.add(table)
+                initial = self.program.constants.get(table)
+                used |= {r.name for v in (initial.values.values() if initial else ()) for r in _all(v, FunctionRef)}
+            pending.extend(used - functions)
+            functions |= used
+        return frozenset(functions), frozenset(tables)
+
+    def _uses(self, name: str) -> tuple[frozenset[str], frozenset[str]]:
+        if name not in self._mentioned:
+            function = self.program.functions.get(name)
+            blocks = tuple(function.blocks) if function else ()
+            called = {c.callee for c in _all(blocks, Call) if isinstance(c.callee, str)}
+            called |= {r.name for r in _all(blocks, FunctionRef)}
+            self._mentioned[name] = frozenset(called), frozenset(g.name for g in _all(blocks, Global))
+        return self._mentioned[name]
+
+    def _form(self, function: Function) -> Form:
+        names: dict[str, str] = {p: f"p{n}" for n, p in enumerate(function.params)}
+        body = tuple(_plain(tuple(function.blocks), names, self))
+        kinds = tuple((names[n], self.kind(function.locals[n])) for n in names)
+        members = sorted({(m.tag, m.name) for m in _all(tuple(function.blocks), Member)})
+        seen = tuple((tag, name, self._member(tag, name)) for tag, name in members)
+        moved = {t.target.tag for t in _types(function) if isinstance(t, Pointer) and isinstance(t.target, StructRef)}
+        sizes = tuple((tag, s.size) for tag in sorted(moved) if (s := self.program.structs.get(tag)) is not None)
+        # Only arithmetic notices a size; to tell which is which is not worth a wrong answer.
+        return (self.kind(function.result), kinds, body, seen, sizes if _has_arithmetic(function) else ())
+
+    def _member(self, tag: str, name: str) -> Form:
+        struct = self.program.structs[tag]
+        if struct.is_union:
+            return self.layout(tag)
+        return tuple(self.kind(f.type, deep=False) for f in struct.fields if f.name == name)
+
+    def layout(self, tag: str) -> Form:
+        """Return all of a structure."""
+        struct = self.program.structs.get(tag)
+        if struct is None:
+            return (tag,)
+        members = tuple((f.name, f.offset, self.kind(f.type)) for f in struct.fields)
+        return (tag, struct.is_union, struct.size, members)
+
+    def kind(self, kind: CType, deep: bool = True) -> Form:
+        """Return a type; where it is `deep`, of a structure held by value all of it, and else the tag."""
+        match kind:
+            case Pointer(target):
+                return ("*", self.kind(target, deep=False))
+            case Array(element, length):
+                return ("[]", self.kind(element, deep), length)
+            case StructRef(tag):
+                return self.layout(tag) if deep else (tag,)
+            case FunctionType(result, params, variadic):
+                return ("()", self.kind(result), tuple(self.kind(p) for p in params), variadic)
+        return (kind,)
+
+
+def _all(node: Any, wanted: type) -> Iterator[Any]:
+    """Yield everything of a type in an instruction, an expression or several of them."""
+    pending = [node]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, tuple | list):
+            pending.extend(part)
+        elif is_dataclass(part):
+            if isinstance(part, wanted):
+                yield part
+            pending.extend(getattr(part, f.name) for f in fields(part) if f.name != "loc")
+
+
+def _types(function: Function) -> Iterator[CType]:
+    yield from function.locals.values()
+    yield from _all(tuple(function.blocks), Pointer)
+
+
+def _has_arithmetic(function: Function) -> bool:
+    return any(b.op in ("+", "-") and isinstance(b.left.type, Pointer) for b in _all(tuple(function.blocks), Binary))
+
+
+def _plain(node: Any, names: dict[str, str], forms: Forms) -> Iterator[Any]:
+    """Yield a program without its places; locals are numbered as they come."""
+    match node:
+        case tuple() | list():
+            yield "("
+            for part in node:
+                yield from _plain(part, names, forms)
+            yield ")"
+        case Local(name):
+            yield names.setdefault(name, f"l{len(names)}")
+        case Declare(local) | Expire(local):
+            yield type(node).__name__
+            yield names.setdefault(local, f"l{len(names)}")
+        case FunctionRef(name):
+            yield f"&{forms.renamed.get(name, name)}"
+        case Call(target, callee, args, kind):
+            yield "call"
+            yield forms.renamed.get(callee, callee) if isinstance(callee, str) else ""
+            yield from _plain((target, () if isinstance(callee, str) else callee, args), names, forms)
+            yield from forms.kind(kind)
+        case StructRef(tag):
+            yield from forms.layout(tag)
+        case Pointer() | Array() | FunctionType():
+            yield from forms.kind(node)
+        case _ if is_dataclass(node):
+            yield type(node).__name__
+            for f in fields(node):
+                if f.name != "loc":
+                    yield from _plain(getattr(node, f.name), names, forms)
+        case _:
+            yield node
