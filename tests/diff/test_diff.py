@@ -154,6 +154,26 @@ def test_different_as_others_see_it(tmp_path: Path, name: str) -> None:
     assert functions[function].change == "different" and "not as others see it" in functions[function].note
 
 
+def test_what_stands_at_file_scope(tmp_path: Path) -> None:
+    """The text of a function is the same, and what it reads is not: it is compared, not taken for the same."""
+    functions, obligations = compared(tmp_path, changed("static int many[8];", "static int many[7];"))
+    assert functions["get"].change == "different" and functions["low"].change == "equivalent"
+    functions, obligations = compared(tmp_path, changed("static int many[8];", "static int many[16];"))
+    assert obligations[f"get/{SAME}"].verdict is Verdict.PROVED and obligations[f"get/{SAME}"].queries
+
+
+def test_a_service_that_the_old_source_brings_itself(tmp_path: Path) -> None:
+    """Where a function of the old source goes, and ours of the same name is called, callers do not just follow."""
+    own = "void kvm_vcpu_kick(struct kvm_vcpu *vcpu)\n{\n\tshadow = 2;\n}\n\nvoid wake"
+    (tmp_path / "with").mkdir()
+    (tmp_path / "with" / "kvm_vgic.h").write_text((EXAMPLE / "kvm_vgic.h").read_text())
+    (tmp_path / "with" / "vgic.c").write_text(OLD.replace("void wake", own))
+    compared(tmp_path, OLD)
+    found = compare(find(str(tmp_path / "with")), find(str(tmp_path / "new")), Runner(Portfolio(20)))
+    told = {f.name: f.change for f in found.functions}
+    assert told["kvm_vcpu_kick"] == "removed" and told["wake"] == "different" and told["get"] == "equivalent"
+
+
 def test_when_it_differs(tmp_path: Path) -> None:
     """The condition is one on the inputs, as weak as was found, under which the two always differ."""
     functions, _ = compared(tmp_path, changed("return value & 0xff;", "return value == 7 ? 0 : value & 0xff;"))

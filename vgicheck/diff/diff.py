@@ -152,7 +152,7 @@ class _Comparison:
         changed = [(a, b) for a, b in self.names.items() if found[b] is None and self._is_changed(a, b)]
         self._judge(changed if not function else left, runner, found)
         if not function:
-            self._judge([(a, b) for a, b in left if found[b] is None and not self._follows(b, found)], runner, found)
+            self._judge([(a, b) for a, b in left if found[b] is None and not self._follows(a, b, found)], runner, found)
         obligations = [o for b in self.new.home if b in found for o in self._in_callers(b, found)]
         changes = self._changes(pairs, obligations, everything=not function)
         lines = {place: line for reading in self.new.readings for place, line in reading.lines.items()}
@@ -185,7 +185,13 @@ class _Comparison:
         """Say whether a function's own text is another, not only that of something that it calls."""
         return self._form(self.old, a, renamed=True).own(a) != self._form(self.new, b, renamed=False).own(b)
 
-    def _follows(self, b: str, found: dict[str, list[Obligation] | None]) -> bool:
+    def _same_stub(self, a: str, b: str, name: str) -> bool:
+        """Say whether what two functions get to outside of the files under judgement is the same program in both."""
+        old, new = self._form(self.old, a, renamed=True), self._form(self.new, b, renamed=False)
+        there = name in old.program.functions, name in new.program.functions
+        return there == (False, False) or (there == (True, True) and old.own(name) == new.own(name))
+
+    def _follows(self, a: str, b: str, found: dict[str, list[Obligation] | None]) -> bool:
         """Tell of a function whose own text is as before what follows from what is known of what it gets to.
 
         Where all of that does the same, so does it.  Where some of it differs, it is not compared: it
@@ -201,6 +207,8 @@ class _Comparison:
             return True
         judged = {f for f in reach if f in self.new.home and found.get(f) is not None}
         here = {f for f in reach if f in self.new.home}
+        if not all(self._same_stub(a, b, f) for f in reach - here):
+            return False
         if come or judged != here or any(o.verdict is not Verdict.PROVED for o in known):
             return False
         taken = dict.fromkeys(a for o in known for a in o.assumptions)

@@ -41,40 +41,20 @@ class Forms:
     _mentioned: dict[str, tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
 
     def own(self, name: str) -> Form:
-        """Return a function's own text: its blocks, and what it can notice of types."""
+        """Return a function's own text: its blocks, and what it can notice of types and of objects at file scope."""
         if name not in self._own:
             self._own[name] = self._form(self.program.functions[name])
         return self._own[name]
 
     def whole(self, name: str) -> Form:
-        """Return a function's text with that of all that it gets to, and the tables that they read."""
-        functions, tables = self._reached(name)
+        """Return a function's text with that of all that it gets to."""
+        functions = self.reaches(name)
         texts = {self.renamed.get(f, f): self.own(f) for f in functions if f in self.program.functions}
         missing = [self.renamed.get(f, f) for f in functions if f not in self.program.functions]
-        initial = {
-            t: (t in self.program.readonly, tuple(_plain(self._items(self.program.constants[t].values), {}, self)))
-            for t in tables
-            if t in self.program.constants
-        }
-        return (
-            self.renamed.get(name, name),
-            tuple(sorted(texts.items())),
-            tuple(sorted(missing)),
-            tuple(sorted(initial.items())),
-        )
+        return self.renamed.get(name, name), tuple(sorted(texts.items())), tuple(sorted(missing))
 
     def reaches(self, name: str) -> frozenset[str]:
         """List the functions that a function gets to, itself included, by their names in this program."""
-        return self._reached(name)[0]
-
-    def calls(self, name: str) -> frozenset[str]:
-        """List the functions that a function itself calls or mentions."""
-        return self._uses(name)[0]
-
-    def _items(self, values: Mapping[Any, Any]) -> tuple[Any, ...]:
-        return tuple(sorted(values.items(), key=lambda item: str(item[0])))
-
-    def _reached(self, name: str) -> tuple[frozenset[str], frozenset[str]]:
         functions, tables, pending = {name}, set[str](), [name]
         while pending:
             used, read = self._uses(pending.pop())
@@ -84,7 +64,11 @@ class Forms:
                 used |= {r.name for v in (initial.values.values() if initial else ()) for r in _all(v, FunctionRef)}
             pending.extend(used - functions)
             functions |= used
-        return frozenset(functions), frozenset(tables)
+        return frozenset(functions)
+
+    def calls(self, name: str) -> frozenset[str]:
+        """List the functions that a function itself calls or mentions."""
+        return self._uses(name)[0]
 
     def _uses(self, name: str) -> tuple[frozenset[str], frozenset[str]]:
         if name not in self._mentioned:
@@ -104,7 +88,14 @@ class Forms:
         moved = {t.target.tag for t in _types(function) if isinstance(t, Pointer) and isinstance(t.target, StructRef)}
         sizes = tuple((tag, s.size) for tag in sorted(moved) if (s := self.program.structs.get(tag)) is not None)
         # Only arithmetic notices a size; to tell which is which is not worth a wrong answer.
-        return (self.kind(function.result), kinds, body, seen, sizes if _has_arithmetic(function) else ())
+        objects = tuple((name, self._object(name)) for name in sorted(self._uses(function.name)[1]))
+        return (self.kind(function.result), kinds, body, seen, objects, sizes if _has_arithmetic(function) else ())
+
+    def _object(self, name: str) -> Form:
+        """Return an object at file scope: its type, and what it starts with where that is all that it ever holds."""
+        readonly, initial = name in self.program.readonly, self.program.constants.get(name)
+        values = sorted(initial.values.items(), key=str) if initial is not None and readonly else []
+        return (self.kind(self.program.globals[name]), readonly, tuple(_plain(tuple(values), {}, self)))
 
     def _member(self, tag: str, name: str) -> Form:
         struct = self.program.structs[tag]
