@@ -20,13 +20,11 @@ from vgicheck.c.ir import Array, Function, Program
 from vgicheck.engine.maps import Key
 from vgicheck.engine.values import and_, bit, field_of, iff, implies, ite, le, lt, not_, or_, widened
 
+from .kvm_2012 import GICH, VTR
 from .promise import Called, Promise, has, nth_bit
 from .vgic import CPU, DIST, KVM, VCPUS, nr_irqs
 
 MMIO = "vgicheck_mmio"
-GICH = "vgicheck_gich[]"
-VTR = 0x04 // 4
-"""The word of GICH in which ListRegs is."""
 STATE_LOW, HW_BIT = 28, 31
 """Where the fields of a list register are."""
 VGIC_CONFIG_LEVEL = 1

@@ -23,6 +23,7 @@ from ..c.intrinsics import INTRINSICS
 from ..c.ir import Int, Limit, Loc, Unsupported
 from ..c.judge import CODE, LOCK_FIELDS
 from ..c.memory import Arbitrary, Given, Inputs, Memory
+from ..c.shrink import Cells, shrunk
 from ..c.summary import Claim, Evaluator, State, Summary
 from ..c.widening import Widening
 from ..engine.guards import FALSE
@@ -44,10 +45,6 @@ FEASIBLE = 2_000_000
 """Solver's steps for a question of the evaluation itself; no answer counts as yes."""
 SEARCH = 5_000_000
 """Solver's steps in looking for a state from which a run breaks a rule."""
-MOST_RUNS = 80
-"""Runs to make a refutation small."""
-
-Cells = dict[tuple[str, Key], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,22 +433,7 @@ class _Judge:
 
     def _smallest(self, wanted: Callable[[Claim], bool], cells: Cells) -> Plain:
         """Make cells what a run has anyway, or a single bit, where the rule is broken all the same."""
-        best = self._breaks(wanted, cells)
-        assert best is not None
-        small = {c: v for c, v in cells.items() if c in best.given.touched}
-        trial = self._breaks(wanted, small)
-        best, small = (trial, small) if trial is not None else (best, dict(cells))
-        runs = 0
-        for cell in sorted(small, key=str):
-            for value in (None, 0, 1, *(1 << b for b in range(small[cell].bit_length()) if small[cell] >> b & 1)):
-                runs += 1
-                if runs > MOST_RUNS or value == small[cell]:
-                    break
-                other = {c: v for c, v in small.items() if c != cell} | ({} if value is None else {cell: value})
-                trial = self._breaks(wanted, other)
-                if trial is not None:
-                    best, small = trial, other
-                    break
+        best, small = shrunk(cells, partial(self._breaks, wanted), lambda run: run.given.touched)
         given = best.given
         given.cells = {**{c: v for c, v in given.touched.items() if v}, **small}
         return best

@@ -27,9 +27,10 @@ from ..c.flow import shape
 from ..c.intrinsics import INTRINSICS
 from ..c.ir import Function, Int, Loc, Pointer, StructRef, Unsupported, Void
 from ..c.memory import Arbitrary, Given, Inputs, is_local
+from ..c.shrink import Cells, shrunk
 from ..c.summary import Evaluator, State
 from ..check.reading import Reading
-from ..check.rules import Cells, Facts, number
+from ..check.rules import Facts, number
 from ..engine.guards import FALSE, Guards
 from ..engine.maps import Key
 from ..engine.portfolio import Inquiry, Portfolio
@@ -55,8 +56,6 @@ WHEN = 3_000_000
 TRIES = 24
 """Plain states from which both are run before a solver is asked."""
 MOST_LITERALS = 40
-MOST_RUNS = 80
-"""Pairs of runs to make an example small."""
 ALREADY = "they differ in one go, so not asked"
 OCCURS = "a state with something in its list registers; that it occurs is not shown"
 
@@ -457,22 +456,7 @@ class _Attempt:
 
     def _smallest(self, kind: str, cells: Cells, ordinary: bool) -> tuple[Cells, Run]:
         """Make cells what a run has anyway, or as few bits as can be, where the two still differ."""
-        best = self._shown(kind, cells, ordinary)
-        assert best is not None
-        small = {c: v for c, v in cells.items() if c in best[1]}
-        trial = self._shown(kind, small, ordinary)
-        best, small = (trial, small) if trial is not None else (best, dict(cells))
-        runs = 0
-        for cell in sorted(small, key=str):
-            for value in (None, 0, 1, *(1 << b for b in range(small[cell].bit_length()) if small[cell] >> b & 1)):
-                runs += 1
-                if runs > MOST_RUNS or value == small[cell]:
-                    break
-                other = {c: v for c, v in small.items() if c != cell} | ({} if value is None else {cell: value})
-                trial = self._shown(kind, other, ordinary)
-                if trial is not None:
-                    best, small = trial, other
-                    break
+        best, _ = shrunk(cells, lambda some: self._shown(kind, some, ordinary), lambda shown: shown[1])
         return best[1], best[0]
 
     def _when(self, goal: Any, example: Cells) -> str:

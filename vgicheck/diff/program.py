@@ -85,9 +85,9 @@ class Forms:
         kinds = tuple((names[n], self.kind(function.locals[n])) for n in names)
         members = sorted({(m.tag, m.name) for m in _all(tuple(function.blocks), Member)})
         seen = tuple((tag, name, self._member(tag, name)) for tag, name in members)
+        # Only arithmetic notices a size; to tell which is which is not worth a wrong answer.
         moved = {t.target.tag for t in _types(function) if isinstance(t, Pointer) and isinstance(t.target, StructRef)}
         sizes = tuple((tag, s.size) for tag in sorted(moved) if (s := self.program.structs.get(tag)) is not None)
-        # Only arithmetic notices a size; to tell which is which is not worth a wrong answer.
         objects = tuple((name, self._object(name)) for name in sorted(self._uses(function.name)[1]))
         return (self.kind(function.result), kinds, body, seen, objects, sizes if _has_arithmetic(function) else ())
 
