@@ -172,7 +172,7 @@ def test_code_killer(name: str, good: Example) -> None:
     assert next(verdict for obligation, verdict in found if obligation == name) is Verdict.REFUTED
 
 
-@pytest.mark.parametrize("subject", [HANDLER, INIT], ids=lambda s: str(s.module))
+@pytest.mark.parametrize("subject", [pytest.param(HANDLER, marks=pytest.mark.slow), INIT], ids=lambda s: str(s.module))
 def test_sample_of_the_model(subject: Subject) -> None:
     """Of an even sample of the mutants of a module none goes unnoticed but those that are listed, with the reason."""
     chosen = sample(model_campaign.all_mutants(subject), 8)
