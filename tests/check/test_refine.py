@@ -172,7 +172,7 @@ QUEUE_FAULTS = {
 }  # fmt: skip
 
 
-QUICK = ("none", "a list register that may be found again")
+QUICK = ("none",)
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,10 @@ def test_run_is_the_whole_story(name: str) -> None:
     assert violated(transition, prop, OCTOBER_2012, obligation.run) == obligation.run.violated
 
 
-@pytest.mark.parametrize("switch", [f.name for f in fields(Switches)])
+@pytest.mark.parametrize(
+    "switch",
+    [pytest.param(f.name, marks=[pytest.mark.slow] if f.name == "irq_rearms" else []) for f in fields(Switches)],
+)
 def test_each_switch(switch: str) -> None:
     """Turning one switch of the reference over breaks the properties listed for it, and no others."""
     switches = replace(REFERENCE, **{switch: not getattr(REFERENCE, switch)})

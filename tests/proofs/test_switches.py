@@ -65,7 +65,9 @@ def broken(switches: Switches, size: Size) -> set[str]:
     return set(search(size, switches, PROPERTY_IDS, LIMIT).broken)
 
 
-@pytest.mark.parametrize("switch", BROKEN)
+@pytest.mark.parametrize(
+    "switch", [pytest.param(s, marks=[pytest.mark.slow] if s == "map_by_source" else []) for s in BROKEN]
+)
 def test_a_switch_that_is_needed(switch: str) -> None:
     """Turned over, it breaks exactly the properties listed for it, in the instance listed for it."""
     name, properties = BROKEN[switch]

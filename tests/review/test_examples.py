@@ -35,7 +35,7 @@ def test_there_are_good_and_bad_examples() -> None:
     assert sum(name.startswith("bad-") for name in names) >= 8
 
 
-LONG = ("bad-other-vcpu", "bad-uie-register", "bad-elrsr", "bad-lock-in-handler")
+LONG = ("bad-other-vcpu", "bad-uie-register", "bad-elrsr", "bad-lock-in-handler", "bad-active-bit")
 """How examples begin that are one more fault of the handler: each takes some ten seconds."""
 
 
