@@ -19,7 +19,7 @@ needs_native = pytest.mark.skipif(available() is not None, reason=f"no native ru
 BITMAPS = """
 struct both { union { u32 reg[2]; unsigned long reg_ul[0]; }; };
 struct both kept;
-unsigned long words[2];
+unsigned long words[2], one;
 int n, size, o, q;
 """
 OPERATIONS = {
@@ -33,11 +33,12 @@ OPERATIONS = {
     "find_next_bit": "o = find_next_bit(MAP, size, n);",
     "find_first_zero_bit": "o = find_first_zero_bit(MAP, size);",
     "find_next_zero_bit": "o = find_next_zero_bit(MAP, size, 7);",
+    "a single word": "o = find_next_bit(&one, size & 31, 3); q = find_first_zero_bit(&one, 32);",
     "ffs": "o = ffs(MAP[1]);",
     "fls": "o = fls(MAP[0]);",
     "two in a row": "change_bit(n, MAP); o = test_bit(size - 1, MAP); q = find_first_bit(MAP + 1, 20);",
 }
-OBSERVE = ("o", "q", "words[0]", "words[1]", "kept.reg[0]", "kept.reg[1]")
+OBSERVE = ("o", "q", "words[0]", "words[1]", "kept.reg[0]", "kept.reg[1]", "one")
 INPUTS = ("n", "size", *OBSERVE)
 
 
@@ -63,7 +64,7 @@ def test_bit_operations_are_those_of_the_kernel(bitmap: str) -> None:
         for _ in range(6):
             sparse = [
                 random_.choice([0, 1 << random_.randrange(32), (1 << 32) - 1, random_.getrandbits(32)])
-                for _ in range(4)
+                for _ in range(5)
             ]
             sizes = {"n": random_.randrange(64), "size": random_.randint(1, 64)}
             chosen.append((i, sizes | dict(zip(OBSERVE[2:], sparse, strict=True))))

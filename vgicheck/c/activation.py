@@ -147,6 +147,8 @@ class Activation:
         if self.evaluator.widening is not None:
             self.evaluator.widening.loop(self, loop, waiting)
             return
+        if self.evaluator.standins is not None and self.evaluator.standins.loop(self, loop, waiting):
+            return
         control, descending, taken = self.evaluator.plan(self.function, loop)
         scope = _Scope(loop, control, taken)
         for entering in waiting.pop(loop.head):
@@ -221,7 +223,7 @@ class Activation:
             return state, None
         hit = e.guards.and_(inside, e.domain.search_hit(search))
         later = state.fork(e.guards.and_(state.path, e.guards.not_(hit)))
-        later.locals[name] = search.moved(search.start + 1)
+        later.locals[name] = search.moved(search.first + 1)
         state.path = e.guards.and_(state.path, hit)
         state.locals[name] = search.start
         return (state if state.path != FALSE else None), (later if later.path != FALSE else None)
@@ -335,5 +337,5 @@ class Activation:
 
 def _key_part(value: Any) -> tuple[int, str]:
     if isinstance(value, Search):
-        return value.start, "search"
+        return value.first, "search"
     return (value, "number") if isinstance(value, int) else (0, "other")

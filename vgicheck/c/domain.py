@@ -71,24 +71,33 @@ class Search:
     """The first bit at or after `start` that is `wanted`, or `size`: what `find_next_bit` returns, not yet looked for.
 
     A loop over set bits runs once for each bit, under that bit, because the answer is kept in this form up to the
-    loop's head.  `region` is the bitmap as it was when the search was asked for: `prefix` are the indices before
-    the last,
-    `offset` the bit at which the search counts from zero, `word` the width of the region's words, 0 where it is
-    kept bit by bit.
+    loop's head.  `region` is the bitmap as it was when the search was asked for: `prefix` are the indices before the
+    last, `offset` the bit at which the search counts from zero, `word` the width of the region's words, 0 where it is
+    kept bit by bit.  The region may be a `single` word, which is no array.  Only a search from a plain bit can be
+    looked for.  Where programs are compared, `told` is the same for two searches only if they find the same.
     """
 
     region: Map[Any]
     prefix: tuple[Any, ...]
     offset: int
     word: int
-    start: int
+    start: Any
     size: Any
     type: Int
     wanted: bool = True
+    single: bool = False
+    told: Any = None
 
     def moved(self, start: int) -> Search:
         """Return the same search from another bit."""
         return replace(self, start=start)
+
+    @property
+    def first(self) -> int:
+        """The bit to look at first. Raises `Unsupported` where it is not known exactly."""
+        if not isinstance(self.start, int):
+            raise Unsupported("a bit search from a bit that is not known exactly")
+        return self.start
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,7 +197,8 @@ class Domain:
         """Return the guard under which the bit at the start of a search is one that it wants."""
         position = search.offset + search.start
         if search.word:
-            found = self.bit_of(search.region[(*search.prefix, position // search.word)], position % search.word)
+            key = () if search.single else (*search.prefix, position // search.word)
+            found = self.bit_of(search.region[key], position % search.word)
         else:
             found = self.guards.of(search.region[(*search.prefix, position)])
         return found if search.wanted else self.guards.not_(found)

@@ -1,20 +1,21 @@
 """What a function does besides changing memory: what it calls outside, and when others can see what it has done.
 
 Run in one go, a lock that is taken and released, a barrier and a kick leave nothing in memory.  So an evaluation that
-compares programs writes them down in two chains, which grow from the start of the run:
+compares programs writes them down in chains, which grow from the start of the run:
 
 - `calls`: the services of the rest of the kernel, with their arguments;
 - `order`: these, and locks, barriers and whatever else orders accesses, each with what memory was changed by then
-  and which atomic operations led there.
+  and which atomic operations led there;
+- `met`: what something stands in for (`standins`), each with the state that it meets.
 
 Over plain numbers a chain is a tuple of events.  Over terms it is a word made by an uninterpreted function of what
 was there before, and of the arguments: two chains are the same word in every interpretation exactly if the same
-events came in the same order.
+events came in the same order.  What memory holds is told in the same way, by one word.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -22,11 +23,11 @@ from typing import TYPE_CHECKING, Any
 import z3
 
 from ..engine.guards import FALSE
-from ..engine.maps import Key, Map
-from ..engine.values import is_symbolic, ite, not_, same
+from ..engine.maps import Key, Map, label_of
+from ..engine.values import and_, is_symbolic, ite, not_, same
 from .domain import Address, Choice, FunctionPointer, Null, Opaque, Uninitialised
-from .ir import Call, Int, Unsupported
-from .memory import INDEX, is_local
+from .ir import Call, CType, Int, Unsupported
+from .memory import INDEX, is_local, is_part
 
 if TYPE_CHECKING:
     from .summary import Evaluator, State
@@ -63,19 +64,20 @@ NOBODY = Watched()
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """Both chains, and the atomic operations since the last event.
+    """The chains, and the atomic operations so far.
 
     `atomics` has the guard under which each was done, by the name of the function and what it reached.
     """
 
     calls: Any = ()
     order: Any = ()
+    met: Any = ()
     atomics: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @classmethod
     def none(cls, plain: bool) -> Effects:
         """Return the chains of a run that has not begun."""
-        return cls() if plain else cls(z3.BitVecVal(0, CHAIN.size()), z3.BitVecVal(0, CHAIN.size()))
+        return cls() if plain else cls(*[z3.BitVecVal(0, CHAIN.size())] * 3)
 
 
 NOTHING = Effects()
@@ -106,7 +108,12 @@ Argument = tuple[Any, int]
 
 
 def _typed(args: Sequence[Any], call: Call) -> tuple[Argument, ...]:
-    return tuple((a, x.type.bits if isinstance(x.type, Int) else 0) for a, x in zip(args, call.args, strict=False))
+    return tuple((a, bits_of(x.type)) for a, x in zip(args, call.args, strict=False))
+
+
+def bits_of(kind: CType) -> int:
+    """Return the width of an integer; 0 of a pointer."""
+    return kind.bits if isinstance(kind, Int) else 0
 
 
 def _shape(address: Address) -> str:
@@ -120,7 +127,7 @@ def _locals(e: Evaluator, state: State, args: Sequence[Argument]) -> Iterator[tu
         for _, v in e.domain.options(value, state.path):
             if isinstance(v, Address) and is_local(v.object):
                 for name in sorted(state.memory.regions):
-                    if name == v.object or name.startswith((f"{v.object}.", f"{v.object}[")):
+                    if is_part(name, v.object):
                         yield name, f"argument {n}{name.removeprefix(v.object)}"
 
 
@@ -137,7 +144,7 @@ def _plain(e: Evaluator, state: State, name: str, args: Sequence[Argument]) -> E
     )
     calls = (*now.calls, (name, said, passed)) if name in e.watched.calls else now.calls
     left = frozenset(_changed(state)) | passed | frozenset(now.atomics)
-    return Effects(calls, (*now.order, (name, said, left)))
+    return replace(now, calls=calls, order=(*now.order, (name, said, left)))
 
 
 def _said(value: Any, bits: int) -> Any:
@@ -161,39 +168,74 @@ def _changed(state: State) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _symbolic(e: Evaluator, state: State, name: str, args: Sequence[Argument]) -> Effects:
-    now = state.effects
-    said = (True, name, [word(e, value, bits) for value, bits in args])
-    passed = [cell for region, called in _locals(e, state, args) for cell in _cells(e, state, region, called)]
-    shared = [n for n in sorted(state.memory.written) if not is_local(n)]
-    left = [cell for region in shared for cell in _cells(e, state, region, region)]
-    left += [(e.guards.term(g), f"{operation} {place}", []) for (operation, place), g in sorted(now.atomics.items())]
-    calls = reduce(_after, [*passed, said], now.calls) if name in e.watched.calls else now.calls
-    return Effects(calls, reduce(_after, [*passed, *left, said], now.order))
+    now, words = state.effects, [word(e, value, bits) for value, bits in args]
+    passed = _passed(e, state, args)
+    order = _after(_done(e, now), name, [*words, passed, _left(e, state)])
+    return replace(now, calls=_after(now.calls, name, [*words, passed]), order=order) if name in e.watched.calls else (
+        replace(now, order=order))  # fmt: skip
 
 
-_Said = tuple[Any, str, Sequence[Any]]
-"""What is added to a chain: under which condition, what, and with which words."""
+def met(e: Evaluator, state: State, label: str, args: Sequence[Argument]) -> Effects:
+    """Return what is written down where something stands in for what may do anything to memory, and call anything."""
+    now, words = state.effects, [word(e, value, bits) for value, bits in args]
+    chain = _after(now.met, label, [*words, _passed(e, state, args), _left(e, state)])
+    return replace(now, calls=_after(now.calls, label, [chain]), order=_after(_done(e, now), label, [chain]), met=chain)
 
 
-def _cells(e: Evaluator, state: State, name: str, called: str) -> Iterator[_Said]:
-    """Yield each cell of a region that was changed, with its key and its value, in the same order on every run."""
-    region, kind = state.memory.known(name), e.layout.kinds[name].type
-    bits = kind.bits if isinstance(kind, Int) else 0
-    keys = {
-        tuple((1, k.hash()) if is_symbolic(k) else (0, k) for k in key): key  # type: ignore[attr-defined]
-        for _, key, _ in region.written()
-    }
-    for _, key in sorted(keys.items()):
-        now = content(e, region, key, bits)
-        then = True if is_local(name) else content(e, state.memory.untouched(name), key, bits)
-        changed = True if then is True else not_(same(now, then))
-        yield changed, f"cell {called}", [*(word(e, k, INDEX.bits) for k in key), now]
+def contents(e: Evaluator, state: State, region: str) -> Any:
+    """Return a word that is the same for two states exactly if a region holds the same in both."""
+    called = A_LOCAL if is_local(region) else region
+    return _after(z3.BitVecVal(0, CHAIN.size()), f"what is in {called}", [_cells(e, state, [(region, called)])])
 
 
-def _after(chain: Any, said: _Said) -> Any:
-    condition, name, words = said
-    longer = z3.Function(f"{name}/{len(words)}", CHAIN, *([_WORD] * len(words)), CHAIN)(chain, *words)
-    return ite(condition, longer, chain, width=CHAIN.size())
+def _passed(e: Evaluator, state: State, args: Sequence[Argument]) -> Any:
+    return _cells(e, state, _locals(e, state, args))
+
+
+def _left(e: Evaluator, state: State) -> Any:
+    return _cells(e, state, ((n, n) for n in sorted(state.memory.written) if not is_local(n)))
+
+
+def _done(e: Evaluator, now: Effects) -> Any:
+    """Return the order of a run with the atomic operations so far."""
+    order = now.order
+    for (operation, place), guard in sorted(now.atomics.items()):
+        longer = _after(order, f"{operation} {place}", [])
+        order = ite(e.guards.term(guard), longer, order, width=CHAIN.size())
+    return order
+
+
+def _after(chain: Any, name: str, words: Sequence[Any]) -> Any:
+    """Return a chain with one event more."""
+    return z3.Function(f"{name}/{len(words)}", CHAIN, *([_WORD] * len(words)), CHAIN)(chain, *words)
+
+
+def _cells(e: Evaluator, state: State, regions: Iterable[tuple[str, str]]) -> Any:
+    """Return a word that is the same for two states exactly if the same cells of some regions hold another value, and
+    the same: the exclusive or of a word for each, so that neither their order matters nor how their keys are written.
+
+    Regions come with what they are called.
+    """
+    total: Any = z3.BitVecVal(0, WORD)
+    for name, called in regions:
+        region, bits = state.memory.known(name), bits_of(e.layout.kinds[name].type)
+        keys = [tuple(z3.simplify(k) if is_symbolic(k) else k for k in key) for _, key, _ in region.written()]
+        known: list[Key] = []
+        for key in {label_of(key): key for key in keys}.values():
+            now = content(e, region, key, bits)
+            # Where something stood in, what was there before is no more what it started with.
+            fresh = is_local(name) or region.ruled
+            changed = True if fresh else not_(same(now, content(e, state.memory.untouched(name), key, bits)))
+            once = and_(changed, *(not_(same(key, other)) for other in known if _may_meet(key, other)))
+            known.append(key)
+            words = [*(word(e, k, INDEX.bits) for k in key), now]
+            cell = z3.Function(f"cell {called}/{len(words)}", *([_WORD] * len(words)), _WORD)(*words)
+            total = total ^ ite(once, cell, z3.BitVecVal(0, WORD), width=WORD)
+    return total
+
+
+def _may_meet(a: Key, b: Key) -> bool:
+    return any(is_symbolic(k) for k in (*a, *b))
 
 
 def content(e: Evaluator, region: Map[Any], key: Key, bits: int) -> Any:
@@ -218,7 +260,9 @@ def word(e: Evaluator, value: Any, bits: int) -> Any:
         return z3.ZeroExt(WORD - value.size(), value) if value.size() < WORD else value
     if isinstance(value, Address):
         if is_local(value.object):
-            return z3.BitVec(A_LOCAL, WORD)
+            steps = [word(e, step, INDEX.bits) for step in value.path if not isinstance(step, str)]
+            inside = _shape(value).removeprefix(value.object)
+            return z3.Function(f"{A_LOCAL}{inside}", *([_WORD] * len(steps)), _WORD)(*steps)
         steps = [word(e, step, INDEX.bits) for step in value.path if not isinstance(step, str)]
         return z3.Function(f"&{_shape(value)}", *([_WORD] * len(steps)), _WORD)(*steps)
     return z3.BitVec(_label(value), WORD)

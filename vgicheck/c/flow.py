@@ -124,13 +124,13 @@ def live_at(function: Function, block: int) -> frozenset[str]:
             plain = target.name if isinstance(target, Local) else None
             for f in fields(instruction):
                 if f.name != "target" or plain is None:
-                    read.update(n for n in _locals(getattr(instruction, f.name)) if n not in written)
+                    read.update(n for n in locals_of(getattr(instruction, f.name)) if n not in written)
             if plain is not None:
                 written.add(plain)
         if isinstance(body.terminator, Branch):
-            read.update(n for n in _locals(body.terminator.condition) if n not in written)
+            read.update(n for n in locals_of(body.terminator.condition) if n not in written)
         elif isinstance(body.terminator, Return):
-            read.update(n for n in _locals(body.terminator.value) if n not in written)
+            read.update(n for n in locals_of(body.terminator.value) if n not in written)
         uses[number], kills[number] = frozenset(read), frozenset(written)
     live = dict(uses)
     changed = True
@@ -144,13 +144,13 @@ def live_at(function: Function, block: int) -> frozenset[str]:
     return live[block]
 
 
-def _locals(node: Any) -> Iterator[str]:
-    """Yield the locals that an expression or lvalue names."""
+def locals_of(node: Any) -> Iterator[str]:
+    """Yield the locals that a part of a program names."""
     if isinstance(node, Local):
         yield node.name
     elif isinstance(node, tuple):
         for part in node:
-            yield from _locals(part)
+            yield from locals_of(part)
     elif is_dataclass(node):
         for f in fields(node):
-            yield from _locals(getattr(node, f.name))
+            yield from locals_of(getattr(node, f.name))

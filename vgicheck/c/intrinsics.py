@@ -14,6 +14,7 @@ import z3
 
 from ..engine.guards import FALSE, TRUE
 from .domain import Address, Opaque, Search, is_null
+from .effects import contents
 from .ir import U32, Call, Int, Loc, StringLiteral, Unsupported
 from .memory import INDEX, Place
 from .summary import Evaluator, Intrinsic, State
@@ -127,16 +128,14 @@ def _find_bit(has_start: bool, wanted: bool) -> Intrinsic:
         if e.widening is not None:
             return _somewhere(e, state, place, start, size, wanted, call.loc)
         region = state.memory.region(place)
-        if is_scalar(place):
-            raise Unsupported("a bit search in a single word", call.loc)
         word = 0 if place.bitmap else WORD
 
         def searched(at: Any) -> Any:
-            if not isinstance(at, int) or at < 0:
-                raise Unsupported("a bit search from a bit that is not known exactly", call.loc)
-            return Search(
-                region, place.key[:-1], first, word, at, size, result if result.bits == WORD else INDEX, wanted
-            )
+            if isinstance(at, int) and at < 0:
+                raise Unsupported("a bit search from a negative bit", call.loc)
+            kind = result if result.bits == WORD else INDEX
+            told = None if e.standins is None else contents(e, state, place.region)
+            return Search(region, place.key[:-1], first, word, at, size, kind, wanted, is_scalar(place), told)
 
         options = e.domain.options(start, state.path)
         if len(options) == 1:

@@ -38,6 +38,7 @@ from .ir import (
     Pointer,
     Program,
     StringLiteral,
+    Struct,
     StructRef,
     Unsupported,
 )
@@ -67,7 +68,8 @@ class Inputs(Protocol):
 class Place:
     """Where an address leads: its region and key, the type found there, and how long each indexed array is.
 
-    `bitmap` is the number of bits of the array that the last index runs over, where the region is kept bit by bit.
+    `bitmap` is the number of bits of the array that the last index runs over, where the region is kept bit by bit;
+    `bits` is the same whether it is kept so or not.
     """
 
     region: str
@@ -76,11 +78,26 @@ class Place:
     bounds: tuple[int, ...]
     bitmap: int = 0
     object: str = ""
+    bits: int = 0
 
 
 def is_local(name: str) -> bool:
     """Say whether an object or region belongs to an activation of a function: its name is `function:local`."""
     return ":" in name
+
+
+def viewed_as_bits(program: Program) -> frozenset[str]:
+    """List the unions whose words are kept bit by bit."""
+    return frozenset(tag for tag, struct in program.structs.items() if struct.is_union and _views_bits(struct))
+
+
+def _views_bits(union: Struct) -> bool:
+    return any(isinstance(f.type, Array) and f.type.length == 0 for f in union.fields)
+
+
+def is_part(region: str, name: str) -> bool:
+    """Say whether a region is an object, or of one, of a name."""
+    return region == name or region.startswith((f"{name}.", f"{name}["))
 
 
 @dataclass(slots=True)
@@ -124,7 +141,7 @@ class Layout:
             if self._viewed.setdefault(tag, name) != name:
                 raise Unsupported(f"union {tag} seen through {self._viewed[tag]} and through {name}")
             return member.type, f".{name}!", self.size(member.type), False
-        views = not self.by_words and any(isinstance(f.type, Array) and f.type.length == 0 for f in struct.fields)
+        views = _views_bits(struct)
         return member.type, "", struct.size, views
 
     def _scalar_shape(self, kind: CType) -> tuple[int, ...] | None:
@@ -176,7 +193,7 @@ class Layout:
             bounds.append(length)
         views = (views and not is_local(address.object)) or region in self.bitmaps
         bits = bounds[-1] * kind.bits if views and isinstance(kind, Int) and bounds else 0
-        return Place(region, tuple(key), kind, tuple(bounds), bits, address.object)
+        return Place(region, tuple(key), kind, tuple(bounds), 0 if self.by_words else bits, address.object, bits)
 
     def offset(self, address: Address, domain: Domain) -> Any:
         """Return the bytes from the start of its object to an address, as a 32-bit integer."""
@@ -355,6 +372,10 @@ class Memory:
         self._put(place.region, region.set(key, value, when))
         self.on_write(place.region, key)
 
+    def rule(self, place: Place, value: Callable[[Key], Any]) -> None:
+        """Write all of a region at once: `value` is asked for each cell that is read."""
+        self._put(place.region, self.region(place).where(lambda key: True, value))
+
     def set_bit(self, place: Place, position: Any, value: bool, guard: int) -> None:
         """Set or clear the bit at a position of a bitmap region, where a guard holds."""
         when = self.domain.guards.term(guard)
@@ -436,6 +457,9 @@ class Arbitrary:
         symbolic = [i for i, k in enumerate(key) if is_symbolic(k)]
         known = self.cells.setdefault(region, {})
         label = label_of(key)
+        alike = known.get(label) or next(iter(known.values()), None)
+        if alike is not None and alike[1].sort() != sort:
+            raise Unsupported(f"{region} as words of one width, and of another")
         if label in known:
             return known[label][1]
         if len(symbolic) == 1:
@@ -495,18 +519,20 @@ def _span(term: Any) -> tuple[int, int] | None:
 class Given:
     """Inputs that are plain numbers: those listed, and elsewhere what `fill` has for the region, else 0.
 
-    `touched` collects the cells that were read.
+    `touched` collects the cells that were read, and `widths` how wide they are in each region.
     """
 
     cells: Mapping[tuple[str, Key], int]
     pointers: Pointers = unknown_pointer
     fill: Mapping[str, int] = field(default_factory=dict)
     touched: dict[tuple[str, Key], int] = field(default_factory=dict)
+    widths: dict[str, int] = field(default_factory=dict)
 
     def word(self, region: str, key: Key, bits: int) -> int:
         """Return the number at a key."""
         value = self.cells.get((region, key), self.fill.get(region, 0)) & ((1 << bits) - 1)
         self.touched.setdefault((region, key), value)
+        self.widths[region] = bits
         return value
 
     def bit(self, region: str, key: Key) -> bool:

@@ -23,7 +23,7 @@ import z3
 from ..engine import maps
 from ..engine.guards import FALSE, TRUE, Guards, TooLarge
 from ..engine.values import alike
-from . import effects
+from . import effects, standins
 from .activation import Activation
 from .domain import (
     NULL,
@@ -137,7 +137,7 @@ class Evaluator:
     goes wrong in them is reported where the source under judgement calls them.  With `widening` a loop of unknown
     length is one arbitrary iteration instead of all; with `follows_unset` a path goes on past the use of an integer
     that is not initialised, which may then be anything; with `by_words` bitmaps are arrays of words like others,
-    and `bitmaps` are kept bit by bit.
+    and `bitmaps` are kept bit by bit; for some calls and loops something may stand in.
 
     `entered` has the functions that were called, each with the condition under which it was.  Of a plain run, `trace`
     is the lines taken and `wrote` the line that last wrote each cell.
@@ -153,6 +153,8 @@ class Evaluator:
     by_words: bool = False
     bitmaps: frozenset[str] = frozenset()
     watched: effects.Watched = effects.NOBODY
+    standins: standins.StandIns | None = None
+    most_steps: int = MOST_STEPS
     guards: Guards = field(default_factory=Guards)
     domain: Domain = field(init=False)
     layout: Layout = field(init=False)
@@ -319,12 +321,12 @@ class Evaluator:
     def _both(self, found: Sequence[effects.Effects], choose: Callable[[Sequence[Any]], Any]) -> effects.Effects:
         if all(x is found[0] for x in found):
             return found[0]
-        calls, order = (
+        calls, order, met = (
             self.domain.word(choose(chains), effects.CHAIN.size())
-            for chains in ([x.calls for x in found], [x.order for x in found])
+            for chains in ([x.calls for x in found], [x.order for x in found], [x.met for x in found])
         )
         done = {at: self.guards.any(x.atomics.get(at, FALSE) for x in found) for x in found for at in x.atomics}
-        return effects.Effects(calls, order, done)
+        return effects.Effects(calls, order, met, done)
 
     def plan(self, function: Function, loop: Loop) -> tuple[tuple[str, ...], bool, Any]:
         """Return how to run a loop: its control variables, whether they count down, and what is taken bit by bit."""
@@ -399,15 +401,17 @@ class Evaluator:
         return value
 
     def resolved(self, search: Search) -> Any:
-        """Return every answer that a bit search can have, as alternatives."""
+        """Return every answer that a bit search can have, as alternatives, or one that is told by what it looks at."""
+        if search.told is not None:
+            return standins.found(self, search)
         options: list[tuple[int, Any]] = []
         none = TRUE
-        position = search.start
+        position = search.first
         while True:
             inside = self.domain.compare("<", position, search.size, search.type)
             if inside == FALSE or not self.feasible(self.guards.term(inside)):
                 break
-            if position - search.start > MOST_BITS:
+            if position - search.first > MOST_BITS:
                 raise Unsupported("a search through more bits than the limit", self._here(""))
             found = self.guards.and_(inside, self.domain.search_hit(search.moved(position)))
             options.append((self.guards.and_(none, found), position))
@@ -553,7 +557,7 @@ class Evaluator:
         """
         match lvalue:
             case Local(name):
-                return [(TRUE, Address(f"{self._frames[-1]}:{name}"))]
+                return [(TRUE, self.address_of(name))]
             case Global(name):
                 return [(TRUE, Address(name))]
             case Member(base, _, name):
@@ -632,6 +636,10 @@ class Evaluator:
     def is_register(self, function: Function, local: str) -> bool:
         """Say whether a local of a function that was called is kept as a value, outside of memory."""
         return local in self._registers[function.name]
+
+    def address_of(self, local: str) -> Address:
+        """Return the address of a local of the function that runs."""
+        return Address(f"{self._frames[-1]}:{local}")
 
     def is_alive(self, region: str) -> bool:
         """Say whether the activation that a local's region belongs to is running."""
@@ -806,8 +814,8 @@ class Evaluator:
     def execute(self, state: State, instruction: Instruction) -> State:
         """Run one instruction; the state may be changed in place, or replaced by a call's."""
         self._steps += 1
-        if self._steps > MOST_STEPS:
-            raise Unsupported(f"more than {MOST_STEPS} steps", instruction.loc)
+        if self._steps > self.most_steps:
+            raise Limit(f"more than {self.most_steps} steps", instruction.loc)
         if self.plain:
             self.trace.append(self.reported(instruction.loc))
         match instruction:
@@ -879,6 +887,8 @@ class Evaluator:
             state.effects = self.located(call.loc, effects.observed, self, state, name, args, call)
         if name in self.intrinsics:
             result = self.located(call.loc, self.intrinsics[name], self, state, args, call)
+        elif self.standins is not None and (stood := self.standins.call(self, state, name, args, call)) is not None:
+            state, result = stood
         else:
             state, result = self.call(name, state, args, call.loc)
         if call.target is not None and state.path != FALSE:
@@ -893,9 +903,9 @@ def _width_of(kind: CType) -> int:
 
 
 def _comparable(a: Search, b: Search) -> bool:
-    plain = (a.prefix, a.offset, a.word, a.start, a.type, a.wanted) == (
-        b.prefix, b.offset, b.word, b.start, b.type, b.wanted)  # fmt: skip
-    return plain and alike(a.size, b.size)
+    plain = (a.prefix, a.offset, a.word, a.type, a.wanted, a.single) == (
+        b.prefix, b.offset, b.word, b.type, b.wanted, b.single)  # fmt: skip
+    return plain and alike(a.start, b.start) and alike(a.size, b.size)
 
 
 def _kept(operand: Expr, kind: CType) -> bool:

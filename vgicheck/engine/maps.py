@@ -157,6 +157,11 @@ class Map(Generic[T]):
         """What the writes are on top of: maps with one origin are equal where neither was written."""
         return _layers(self._top)[0]
 
+    @property
+    def ruled(self) -> bool:
+        """Say whether many keys were written at once, by `where`."""
+        return any(isinstance(layer, _Rule) for layer in _layers(self._top))
+
     def base(self) -> Map[T]:
         """Return the map without what was written on top of it."""
         return self._on(_layers(self._top)[0])

@@ -1,0 +1,134 @@
+"""A loop as a function of its own: what it takes from around it, and what it leaves there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+from .flow import Loop, live_at, locals_of, successors
+from .ir import (
+    Assign,
+    Block,
+    Branch,
+    Call,
+    CType,
+    Declare,
+    Deref,
+    Expire,
+    Function,
+    Goto,
+    Int,
+    Load,
+    Loc,
+    Local,
+    Pointer,
+    Return,
+    Unreachable,
+    Void,
+)
+from .loops import registers
+
+_NOWHERE = Loc("", 0)
+"""Of what stands nowhere in the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlined:
+    """A loop that is entered at its head and left for one block.
+
+    function  the loop; its parameters, in the order in which the text names them, are the scalars that it reads
+              and pointers to the locals in memory that it names
+    scalars   which of the parameters are scalars
+    results   the scalars that it leaves for what comes after it, in the order in which the text names them
+    dead      the scalars that it assigns and nobody reads any more
+    leaves    the block that comes after it
+    """
+
+    function: Function
+    scalars: frozenset[str]
+    results: tuple[str, ...]
+    dead: tuple[str, ...]
+    leaves: int
+
+
+def outlined(function: Function, loop: Loop) -> Outlined | None:
+    """Return a loop as a function, or None where it returns, leaves for more than one block, leaves a pointer, or ends
+    the lifetime of what it did not declare.
+    """
+    blocks = [function.blocks[b] for b in loop.blocks]
+    after = {s for b in loop.blocks for s in successors(function, b)} - set(loop.blocks)
+    if len(after) != 1 or any(isinstance(b.terminator, Return | Unreachable) for b in blocks):
+        return None
+    (leaves,) = after
+    named = dict.fromkeys(n for b in blocks for n in _named(b))
+    scalar = registers(function)
+    ended = {i.local for b in blocks for i in b.instructions if isinstance(i, Expire)}
+    declared = {i.local for b in blocks for i in b.instructions if isinstance(i, Declare)}
+    assigned = {
+        i.target.name
+        for b in blocks
+        for i in b.instructions
+        if isinstance(i, Assign | Call) and isinstance(i.target, Local)
+    }
+    before, then = live_at(function, loop.head), live_at(function, leaves)
+    taken = [n for n in named if (n in before if n in scalar else n not in declared)]
+    passed = {n: Pointer(function.locals[n]) for n in taken if n not in scalar}
+    if ended & passed.keys():
+        return None
+    results = tuple(n for n in named if n in assigned & scalar & then)
+    if not all(isinstance(function.locals[n], Int) for n in results):
+        return None
+    place = {b: n for n, b in enumerate(loop.blocks)} | {leaves: len(loop.blocks)}
+    body = [
+        Block(_by_reference(b.instructions, passed), _moved(_by_reference(b.terminator, passed), place)) for b in blocks
+    ]
+    loc = next((i.loc for b in blocks for i in b.instructions), function.loc)
+    return Outlined(
+        Function(
+            f"{function.name}, the loop at line {loc.line}",
+            tuple(taken),
+            {n: passed.get(n, function.locals[n]) for n in named},
+            Void(),
+            [*body, Block([], Return(None, loc))],
+            loc,
+            loc,
+            function.readonly & named.keys() - passed.keys(),
+        ),
+        frozenset(taken) - passed.keys(),
+        results,
+        tuple(n for n in named if n in (assigned & scalar) - then),
+        leaves,
+    )
+
+
+def _named(block: Block) -> list[str]:
+    """List the locals that a block names, in the order of its text."""
+    found = []
+    for i in block.instructions:
+        if isinstance(i, Declare | Expire):
+            found.append(i.local)
+        else:
+            found.extend(locals_of(i))
+    found.extend(locals_of(block.terminator))
+    return found
+
+
+def _by_reference(node: Any, passed: Mapping[str, CType]) -> Any:
+    """Return a part of a program that has pointers instead of some locals."""
+    if isinstance(node, Local) and node.name in passed:
+        return Deref(Load(node, passed[node.name], _NOWHERE), _NOWHERE)
+    if isinstance(node, tuple | list):
+        return type(node)(_by_reference(part, passed) for part in node)
+    if is_dataclass(node) and not isinstance(node, Loc | type):
+        return replace(node, **{f.name: _by_reference(getattr(node, f.name), passed) for f in fields(node)})
+    return node
+
+
+def _moved(terminator: Any, place: Mapping[int, int]) -> Any:
+    match terminator:
+        case Goto(block):
+            return Goto(place[block])
+        case Branch(condition, then, otherwise, loc):
+            return Branch(condition, place[then], place[otherwise], loc)
+    return terminator

@@ -1,0 +1,269 @@
+"""What is the same text in two programs need not be looked into to compare them: something unknown stands in for it.
+
+From the same state a function leaves the same state.  So of a call, or of a loop, that both programs have, only what it
+meets is written down, in a chain of which nothing is left out (`Effects.met`); what it may write is from there on an
+unknown function of that chain and of the cell, the same function in both programs.  What it may write is all that a run
+of it from an unknown state touches for writing.
+
+What comes out the same for every such function does so for the one that the text is; what does not may still be the
+same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import z3
+
+from ..engine.guards import FALSE, TRUE, TooLarge
+from ..engine.solve import Feasibility
+from ..engine.values import is_symbolic
+from .domain import UNINITIALISED, Address, Choice, FunctionPointer, Null, Opaque, Search, Uninitialised
+from .effects import CHAIN, WORD, bits_of, content, met, word
+from .flow import Loop
+from .ir import Call, CType, Function, Int, Pointer, Unsupported, Void
+from .memory import INDEX, Arbitrary, Place, is_local, is_part
+from .outline import Outlined
+from .widening import Widening
+
+if TYPE_CHECKING:
+    from .activation import Activation
+    from .summary import Evaluator, State
+
+EFFORT = 200_000
+"""Solver's steps for a question of a run that only collects what is written; no answer counts as yes."""
+PASSED = "vgicheck_argument"
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a text may do: the regions that it may write, as they are there, and the rules that it may break."""
+
+    written: Mapping[str, Place]
+    rules: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class StandIns:
+    """The functions and the loops of a program for which something stands in, by what both programs call them.
+
+    functions  the label of each function
+    loops      of a function and a loop's head the label, and the loop as a function
+    """
+
+    functions: Mapping[str, str]
+    loops: Mapping[tuple[str, int], tuple[str, Outlined]]
+    used: dict[str, None] = field(default_factory=dict)
+    """The labels of those that were met."""
+    _footprints: dict[tuple[str, tuple[str, ...]], Footprint | None] = field(default_factory=dict)
+
+    def call(self, e: Evaluator, state: State, name: str, args: Sequence[Any], call: Call) -> tuple[State, Any] | None:
+        """Return state and result after a call, or None where the function is to be run."""
+        function = e.program.functions.get(name)
+        if name not in self.functions or function is None or not isinstance(call.type, Int | Void):
+            return None
+        typed = [(a, function.locals[p]) for a, p in zip(args, function.params, strict=False)]
+        label = self.functions[name]
+        chain = self._stands(e, state, label, function, typed)
+        if chain is None:
+            return None
+        result = _unknown(f"{label}: result", chain, [], call.type.bits) if isinstance(call.type, Int) else None
+        return state, result
+
+    def loop(self, run: Activation, loop: Loop, waiting: dict[int, list[State]]) -> bool:
+        """Take what waits at a loop's head past the loop; say no where the loop is to be run."""
+        known = self.loops.get((run.function.name, loop.head))
+        if known is None:
+            return False
+        label, outlined = known
+        e = run.evaluator
+        state = e.join(waiting[loop.head])
+        state = state.fork(state.path)
+        args = []
+        for name in outlined.function.params:
+            value = state.locals.get(name, UNINITIALISED) if name in outlined.scalars else e.address_of(name)
+            args.append((value, outlined.function.locals[name]))
+        chain = self._stands(e, state, label, outlined.function, args)
+        if chain is None:
+            return False
+        for name in outlined.dead:
+            state.locals.pop(name, None)
+        for n, name in enumerate(outlined.results):
+            before = e.domain.options(state.locals.get(name, UNINITIALISED))
+            left = _perhaps if any(isinstance(v, Uninitialised) for _, v in before) else _certain
+            state.locals[name] = left(e, f"{label}: scalar {n}", chain, [], bits_of(run.function.locals[name]))
+        del waiting[loop.head]
+        waiting.setdefault(outlined.leaves, []).append(state)
+        return True
+
+    def _stands(
+        self, e: Evaluator, state: State, label: str, function: Function, args: Sequence[tuple[Any, CType]]
+    ) -> Any:
+        """Let something stand in; return the chain that tells what it met, or None where that cannot be told."""
+        passed = _passed(e, state, args)
+        if passed is None:
+            return None
+        shapes = tuple("" if isinstance(kind, Int) else _shape(v, passed) for v, kind in args)
+        if (label, shapes) not in self._footprints:
+            self._footprints[label, shapes] = _footprint(e, function, args, passed)
+        footprint = self._footprints[label, shapes]
+        if footprint is None:
+            return None
+        try:
+            words = [(told(e, v) if isinstance(v, Search) else v, bits_of(kind)) for v, kind in args]
+            state.effects = met(e, state, label, words)
+        except Unsupported:
+            return None
+        chain, g = state.effects.met, e.guards
+        for region, place in footprint.written.items():
+            self._let(e, state, label, region, place, passed, chain)
+        for rule in footprint.rules:
+            kept = g.of(z3.Function(f"{label}: {rule}", CHAIN, z3.BoolSort())(chain))
+            e.claim(state, rule, kept, function.loc, f"{function.name} keeps {rule}")
+        returns = z3.Function(f"{label}: returns", CHAIN, z3.BoolSort())(chain)
+        state.path = g.and_(state.path, g.of(returns))
+        self.used[label] = None
+        return chain
+
+    def _let(
+        self, e: Evaluator, state: State, label: str, region: str, place: Place, passed: Mapping[str, str], chain: Any
+    ) -> None:
+        """Let a region hold what an unknown function says."""
+        here = next((region.replace(called, o, 1) for o, called in passed.items() if is_part(region, called)), region)
+        name, local = f"{label}: {region}", is_local(here)
+        place = e.layout.kinds.get(here) or replace(
+            place,
+            region=here,
+            object=here.partition(".")[0] if local else place.object,
+            bitmap=0 if local else place.bits,
+        )
+
+        def value(key: Any) -> Any:
+            words = [word(e, k, INDEX.bits) for k in key]
+            if place.bitmap:
+                return z3.Function(name, CHAIN, *[z3.BitVecSort(WORD)] * len(words), z3.BoolSort())(chain, *words)
+            return (_perhaps if local else _certain)(e, name, chain, words, bits_of(place.type))
+
+        state.memory.rule(place, value)
+
+
+def _certain(e: Evaluator, name: str, chain: Any, words: Sequence[Any], bits: int) -> Any:
+    return _unknown(name, chain, words, bits)
+
+
+def _perhaps(e: Evaluator, name: str, chain: Any, words: Sequence[Any], bits: int) -> Any:
+    """Return what an unknown function leaves where there may have been nothing before."""
+    given = e.guards.of(
+        z3.Function(f"{name}?", CHAIN, *[z3.BitVecSort(WORD)] * len(words), z3.BoolSort())(chain, *words)
+    )
+    return e.domain.choice([(given, _unknown(name, chain, words, bits)), (e.guards.not_(given), UNINITIALISED)])
+
+
+def _unknown(name: str, chain: Any, words: Sequence[Any], bits: int) -> Any:
+    return z3.Function(name, CHAIN, *[z3.BitVecSort(WORD)] * len(words), z3.BitVecSort(bits))(chain, *words)
+
+
+def _passed(e: Evaluator, state: State, args: Sequence[tuple[Any, CType]]) -> dict[str, str] | None:
+    """Return what the locals that arguments point to are called, by object, or None where that is not all one meets.
+
+    It is not where memory holds pointers that were written, which may lead anywhere, or an argument points into the
+    middle of a local, or to one of several.
+    """
+    kinds = e.layout.kinds
+    if any(isinstance(kinds[n].type, Pointer) for n in state.memory.written if not is_local(n)):
+        return None
+    passed: dict[str, str] = {}
+    for n, (value, _) in enumerate(args):
+        if isinstance(value, Choice):
+            if any(isinstance(v, Address) and is_local(v.object) for _, v in value.options):
+                return None
+        elif isinstance(value, Address) and is_local(value.object):
+            own = [r for r in state.memory.regions if is_part(r, value.object)]
+            if value.path or value.object in passed or any(isinstance(kinds[r].type, Pointer) for r in own):
+                return None
+            if state.memory.expired(value.object) != FALSE:
+                return None
+            passed[value.object] = f"{PASSED}_{n}"
+    return passed
+
+
+def found(e: Evaluator, search: Search) -> Any:
+    """Return what a bit search finds as one unknown word, the same for two searches that look for the same.
+
+    What it is known to be is the bit at or after the start that is wanted, or the size.
+    """
+    assert isinstance(e.inputs, Arbitrary) and e.standins is not None
+    e.standins.used["a bit search"] = None
+    bits = search.type.bits
+    result = z3.Extract(bits - 1, 0, told(e, search))
+    start, size = (e.domain.word(x, bits) for x in (search.start, search.size))
+    position = result + search.offset
+    key = () if search.single else (*search.prefix, z3.LShR(position, 5) if search.word else position)
+    word_there = content(e, search.region, key, search.word)
+    bit = z3.Extract(0, 0, z3.LShR(word_there, z3.ZeroExt(WORD - bits, position & 31)) if search.word else word_there)
+    e.inputs.relate(z3.ULE(result, size))
+    e.inputs.relate(z3.Implies(z3.ULT(result, size), z3.And(z3.UGE(result, start), bit == int(search.wanted))))
+    return result
+
+
+def told(e: Evaluator, search: Search) -> Any:
+    """Return a word that is the same for two bit searches only if they find the same."""
+    bits = search.type.bits
+    words = [search.told, *(word(e, x, INDEX.bits) for x in search.prefix)]
+    words += [word(e, x, bits) for x in (search.start, search.size)]
+    what = f"the bit from {search.offset} on that is {int(search.wanted)}/{len(words)}"
+    return z3.Function(what, *[z3.BitVecSort(WORD)] * (len(words) + 1))(*words)
+
+
+def _shape(value: Any, passed: Mapping[str, str]) -> str:
+    """Return what a footprint depends on of an argument: where a pointer leads, whatever its unknown indices are."""
+    if isinstance(value, Choice):
+        return " or ".join(_shape(v, passed) for _, v in value.options)
+    if isinstance(value, Address):
+        steps = ("[]" if is_symbolic(step) else str(step) for step in value.path)
+        return ".".join((passed.get(value.object, value.object), *steps))
+    return repr(value) if isinstance(value, Null | Opaque | FunctionPointer) else ""
+
+
+def _footprint(
+    e: Evaluator, function: Function, args: Sequence[tuple[Any, CType]], passed: Mapping[str, str]
+) -> Footprint | None:
+    """Run a text from an unknown state, each loop as one arbitrary iteration, and collect what it may do."""
+    feasible = Feasibility(EFFORT, models=24)
+    unknown = Arbitrary(lambda region, key, value: None, feasible.assume, e.inputs.pointers, small=0)
+    program = replace(e.program, functions={**e.program.functions, function.name: function})
+    trial = type(e)(
+        program, unknown, e.intrinsics, feasible, ours=e.ours, widening=Widening({}), follows_unset=True, by_words=True,
+        bitmaps=e.bitmaps,
+    )  # fmt: skip
+
+    def argument(n: int, value: Any, kind: CType) -> Any:
+        if isinstance(kind, Int):
+            return z3.BitVec(f"argument {n}", kind.bits)
+        if isinstance(value, Choice):
+            options, rest = [], TRUE
+            for m, (_, v) in enumerate(value.options):
+                this = trial.guards.of(z3.Bool(f"argument {n} is {m}")) if m + 1 < len(value.options) else TRUE
+                options.append((trial.guards.and_(rest, this), argument(n, v, kind)))
+                rest = trial.guards.and_(rest, trial.guards.not_(this))
+            return trial.domain.choice(options)
+        if isinstance(value, Address) and value.object in passed:
+            trial.layout.objects[passed[value.object]] = e.layout.type_of(value.object)
+            return Address(passed[value.object])
+        if isinstance(value, Address):
+            if value.object in e.layout.objects:
+                trial.layout.objects[value.object] = e.layout.objects[value.object]
+            path = (z3.BitVec(f"argument {n} at {m}", 32) if is_symbolic(s) else s for m, s in enumerate(value.path))
+            return Address(value.object, tuple(path))
+        return value
+
+    try:
+        end, _ = trial.from_function(function.name, lambda: [argument(n, v, k) for n, (v, k) in enumerate(args)])
+    except (Unsupported, TooLarge):
+        return None
+    written = {n: trial.layout.kinds[n] for n in sorted(end.memory.written) if not is_local(n)}
+    if not all(isinstance(p.type, Int) for p in written.values()):
+        return None
+    return Footprint(written, tuple(sorted({c.kind for c in trial.claims})))
