@@ -263,7 +263,8 @@ def _print_diff(found: Any) -> None:
 
     click.echo(f"{found.old.name} -> {found.new.name}")
     click.echo()
-    reasons = {o.subject: o.reason for o in found.obligations if o.verdict not in (Verdict.PROVED, Verdict.REFUTED)}
+    left = sorted((o for o in found.obligations if o.reason), key=lambda o: o.verdict is Verdict.REFUTED)
+    reasons = {o.subject: o.reason for o in left}
     rows = [
         (f.name, f.change, str(f.new or f.old),
          ", ".join(n for n in (f.was and f"was {f.was}()", f.note, reasons.get(f.name, "")) if n))

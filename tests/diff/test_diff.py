@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from vgicheck.check.tree import SourceError, find
 from vgicheck.cli import main
 from vgicheck.diff.diff import OF_EQUIVALENTS, THE_SAME_PROGRAM, Change, compare
-from vgicheck.diff.pair import ORDER, SAME
+from vgicheck.diff.running import ORDER, SAME
 from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.tasks import Runner
 from vgicheck.engine.verdict import Obligation, Verdict
@@ -86,10 +86,12 @@ AS_OTHERS_SEE_IT = {
 """Of these the one without a lock releases one that is not held: it is taken away as well."""
 
 
-def compared(folder: Path, new: str, function: str = "") -> tuple[dict[str, Change], dict[str, Obligation]]:
-    """Compare the source above with another; return what became of each function, and its obligations."""
+def compared(
+    folder: Path, new: str, function: str = "", old: str = OLD
+) -> tuple[dict[str, Change], dict[str, Obligation]]:
+    """Compare the source above, or another, with a new one; return what became of each function, and its obligations."""
     sources = []
-    for name, text in (("old", OLD), ("new", new)):
+    for name, text in (("old", old), ("new", new)):
         (folder / name).mkdir(exist_ok=True)
         (folder / name / "kvm_vgic.h").write_text((EXAMPLE / "kvm_vgic.h").read_text())
         (folder / name / "vgic.c").write_text(text)
@@ -141,6 +143,30 @@ def test_different(tmp_path: Path, name: str) -> None:
     assert obligations[f"{function}/{ORDER}"].verdict in (Verdict.NOT_RUN, Verdict.PROVED)
     others = {n: f.change for n, f in functions.items() if n not in (function, "set")}
     assert set(others.values()) == {"equivalent"}
+
+
+def test_bitmaps_that_are_declared_otherwise(tmp_path: Path) -> None:
+    """A bit is the same bit whether its union views words as bits or declares how many there are."""
+    text = """
+union few { u32 reg[2]; unsigned long ul[%d]; };
+static union few few;
+
+int asked(unsigned int n)
+{
+	return n < 64 ? test_bit(n, few.ul) : 0;
+}
+
+u32 first(void)
+{
+	return few.reg[0];
+}
+"""
+    functions, _ = compared(tmp_path, text % 0, old=text % 2)
+    assert functions["first"].change == "equivalent"
+    assert functions["asked"].change in ("equivalent", "unknown")
+    functions, _ = compared(tmp_path, (text % 0).replace("n < 64", "n < 63"), old=text % 2)
+    found = functions["asked"].example
+    assert found is not None and {v.name: v.value for v in found.inputs}.keys() == {"n", "few[1]"}
 
 
 @pytest.mark.parametrize("name", AS_OTHERS_SEE_IT)

@@ -20,10 +20,12 @@ from ..check.entries import Entries, entries
 from ..check.reading import Reading
 from ..check.tree import Source, SourceError
 from ..engine.cache import digest_of
+from ..engine.portfolio import Portfolio
 from ..engine.tasks import Runner, Task
 from ..engine.verdict import Assumption, Location, Obligation, Run, Verdict
-from .pair import ASKED, ORDER, SAME, Half, Pair, judge
+from .pair import ASKED, judge
 from .program import Forms
+from .running import ORDER, SAME, Half, Pair
 
 SECONDS_A_TASK = 2
 """A function may take so many times the limit of one question."""
@@ -111,16 +113,27 @@ class _Side:
 
 def compare(old: Source, new: Source, runner: Runner, function: str = "") -> Compared:
     """Compare two sources, all functions or one of them. Raises `SourceError` where there is nothing to compare."""
-    return _Comparison(_Side(old), _Side(new)).compared(runner, function)
+    return Comparison.of(old, new).compared(runner, function)
 
 
 @dataclass(slots=True)
-class _Comparison:
+class Comparison:
+    """Two sources that were read, and which function of one is which of the other."""
+
     old: _Side
     new: _Side
     names: dict[str, str] = field(init=False)
     """For each function that is in both, its new name, by its old one."""
     _forms: dict[tuple[int, bool], Forms] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, old: Source, new: Source) -> Comparison:
+        """Read two sources."""
+        return cls(_Side(old), _Side(new))
+
+    def pair(self, a: str, b: str, portfolio: Portfolio) -> Pair:
+        """Return a function under its old and its new name, to be compared."""
+        return Pair(self.old.half(a), self.new.half(b), portfolio, self.names)
 
     def __post_init__(self) -> None:
         self.names = {name: name for name in self.old.home if name in self.new.home}
@@ -138,6 +151,7 @@ class _Comparison:
         return SequenceMatcher(None, one[2], two[2], autojunk=False).ratio()
 
     def compared(self, runner: Runner, function: str) -> Compared:
+        """Compare all functions, or one. Raises `SourceError` where there is nothing to compare."""
         pairs = {a: b for a, b in self.names.items() if function in ("", a, b)}
         if function and not pairs:
             where = self.new if function in self.new.home else self.old
@@ -202,7 +216,7 @@ class _Comparison:
         come = sorted(f for f in reach if f in self.new.home and f not in self.names.values())
         differ = sorted({o.subject for o in known if o.verdict is Verdict.REFUTED})
         if differ:
-            why = f"its own text is as before, and it calls {', '.join(f'{f}()' for f in differ)}, which differs"
+            why = f"its own text is as before, and it gets to {', '.join(f'{f}()' for f in differ)}, which differs"
             found[b] = [Obligation(kind, b, Verdict.NOT_RUN, reason=why, location=self.new.place(b)) for kind in ASKED]
             return True
         judged = {f for f in reach if f in self.new.home and found.get(f) is not None}
@@ -238,7 +252,7 @@ class _Comparison:
     ) -> None:
         tasks = []
         for a, b in left:
-            pair = Pair(self.old.half(a), self.new.half(b), runner.portfolio)
+            pair = self.pair(a, b, runner.portfolio)
             key = ("diff", a, b, digest_of(pair.old.reading.text), digest_of(pair.new.reading.text))
             tasks.append(Task(key, tuple((kind, b) for kind in ASKED), partial(judge, pair)))
         limit = SECONDS_A_TASK * runner.portfolio.timeout

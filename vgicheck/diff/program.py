@@ -43,7 +43,7 @@ class Forms:
     def own(self, name: str) -> Form:
         """Return a function's own text: its blocks, and what it can notice of types and of objects at file scope."""
         if name not in self._own:
-            self._own[name] = self._form(self.program.functions[name])
+            self._own[name] = self.text(self.program.functions[name])
         return self._own[name]
 
     def whole(self, name: str) -> Form:
@@ -55,31 +55,33 @@ class Forms:
 
     def reaches(self, name: str) -> frozenset[str]:
         """List the functions that a function gets to, itself included, by their names in this program."""
-        functions, tables, pending = {name}, set[str](), [name]
+        functions, pending = {name}, [name]
         while pending:
-            used, read = self._uses(pending.pop())
-            for table in read - tables:
-                tables.add(table)
-                initial = self.program.constants.get(table)
-                used |= {r.name for v in (initial.values.values() if initial else ()) for r in _all(v, FunctionRef)}
+            used = self._uses(pending.pop())[0]
             pending.extend(used - functions)
             functions |= used
         return frozenset(functions)
 
+    def used(self, function: Function) -> frozenset[str]:
+        """List the functions that a function calls or mentions, or that a table it names mentions."""
+        called, tables = mentions(function)
+        initial = (self.program.constants.get(table) for table in tables)
+        return called | {r.name for i in initial if i for v in i.values.values() for r in _all(v, FunctionRef)}
+
     def calls(self, name: str) -> frozenset[str]:
         """List the functions that a function itself calls or mentions."""
-        return self._uses(name)[0]
+        return self._uses(name)[1]
 
     def _uses(self, name: str) -> tuple[frozenset[str], frozenset[str]]:
         if name not in self._mentioned:
             function = self.program.functions.get(name)
-            blocks = tuple(function.blocks) if function else ()
-            called = {c.callee for c in _all(blocks, Call) if isinstance(c.callee, str)}
-            called |= {r.name for r in _all(blocks, FunctionRef)}
-            self._mentioned[name] = frozenset(called), frozenset(g.name for g in _all(blocks, Global))
+            self._mentioned[name] = (
+                (self.used(function), mentions(function)[0]) if function else (frozenset(), frozenset())
+            )
         return self._mentioned[name]
 
-    def _form(self, function: Function) -> Form:
+    def text(self, function: Function) -> Form:
+        """Return the text of a function, which need not be one of the program's."""
         names: dict[str, str] = {p: f"p{n}" for n, p in enumerate(function.params)}
         body = tuple(_plain(tuple(function.blocks), names, self))
         kinds = tuple((names[n], self.kind(function.locals[n])) for n in names)
@@ -88,7 +90,7 @@ class Forms:
         # Only arithmetic notices a size; to tell which is which is not worth a wrong answer.
         moved = {t.target.tag for t in _types(function) if isinstance(t, Pointer) and isinstance(t.target, StructRef)}
         sizes = tuple((tag, s.size) for tag in sorted(moved) if (s := self.program.structs.get(tag)) is not None)
-        objects = tuple((name, self._object(name)) for name in sorted(self._uses(function.name)[1]))
+        objects = tuple((name, self._object(name)) for name in sorted(mentions(function)[1]))
         return (self.kind(function.result), kinds, body, seen, objects, sizes if _has_arithmetic(function) else ())
 
     def _object(self, name: str) -> Form:
@@ -123,6 +125,14 @@ class Forms:
             case FunctionType(result, params, variadic):
                 return ("()", self.kind(result), tuple(self.kind(p) for p in params), variadic)
         return (kind,)
+
+
+def mentions(function: Function) -> tuple[frozenset[str], frozenset[str]]:
+    """List the functions that a function calls or takes the address of, and the objects at file scope that it names."""
+    blocks = tuple(function.blocks)
+    called = {c.callee for c in _all(blocks, Call) if isinstance(c.callee, str)}
+    called |= {r.name for r in _all(blocks, FunctionRef)}
+    return frozenset(called), frozenset(g.name for g in _all(blocks, Global))
 
 
 def _all(node: Any, wanted: type) -> Iterator[Any]:
