@@ -18,13 +18,13 @@ from typing import Any
 from proofs.bindings import vgic
 
 from ..c.effects import bits_of, content, word
-from ..c.ir import Int, Pointer, StructRef, Unsupported, Void
+from ..c.ir import Int, Limit, Pointer, StructRef, Unsupported, Void
 from ..c.memory import Arbitrary
 from ..c.shrink import Cells
 from ..c.standins import StandIns
 from ..c.summary import MOST_STEPS
 from ..check.rules import Facts, number
-from ..engine.guards import FALSE, Guards
+from ..engine.guards import FALSE, Guards, TooLarge
 from ..engine.maps import Key
 from ..engine.portfolio import Inquiry
 from ..engine.solve import Feasibility
@@ -46,8 +46,8 @@ STANDING = (
 )
 FEASIBLE = 2_000_000
 """Solver's steps for a question of the evaluation itself; no answer counts as yes."""
-BRIEF_STEPS, BRIEF_NODES = 1_500, 30_000
-"""Instructions, and nodes of path conditions, that it may take to find when two functions differ."""
+BRIEF_STEPS, BRIEF_NODES, BRIEF_FACTS = 1_500, 16_000, 1_500
+"""Instructions, nodes of path conditions, and facts of the state that it may take to find when two functions differ."""
 ALREADY = "they differ in one go, so not asked"
 OCCURS = "a state with something in its list registers; that it occurs is not shown"
 
@@ -74,24 +74,35 @@ def judge(pair: Pair) -> Iterator[Obligation]:
             yield Obligation(kind, pair.subject, Verdict.UNSUPPORTED, METHOD, reason=obstacle,
                              location=Location(where.file, where.line), settled=True)  # fmt: skip
         return
-    brief = Attempt(pair, assumes=True, brief=True)
-    tried = PlainRuns(pair, brief.assumed).tried()
+    tried = PlainRuns(pair, invariants(pair, of_the_state=True)).tried()
     if SAME in tried.apart:
         yield Obligation(ORDER, pair.subject, Verdict.NOT_RUN, METHOD, reason=ALREADY, settled=True)
-        yield brief.told(SAME, *tried.apart[SAME])
+        yield _teller(pair).told(SAME, *tried.apart[SAME])
         return
     ways = attempts(pair, tried.returned)
-    yield brief.told(ORDER, *tried.apart[ORDER]) if ORDER in tried.apart else _first_proof(ORDER, ways)
+    yield _teller(pair).told(ORDER, *tried.apart[ORDER]) if ORDER in tried.apart else _first_proof(ORDER, ways)
     yield _first_proof(SAME, ways)
 
 
 def attempts(pair: Pair, returned: bool) -> Sequence[Attempt]:
     """List the ways to a proof, the quickest first; `returned` says that a plain run of both is known to return."""
-    halves = pair.old, pair.new
-    old, new = ((h.reading.program, h.name) for h in halves)
-    stand = standing(old, new, pair.renamed)
+    halves, stand = (pair.old, pair.new), _standing(pair)
     straight = all(runs_no_loop(h.reading.program, h.name, s) for h, s in zip(halves, stand, strict=True))
     return Attempt(pair, not straight, stand, returned), Attempt(pair, assumes=True)
+
+
+def _teller(pair: Pair) -> Attempt:
+    """Return what tells of a difference that was found: when else there is one is asked only where that is quick."""
+    whole = Attempt(pair, assumes=True, brief=True)
+    stand = _standing(pair)
+    if whole.is_evaluated or not any(s.functions or s.loops for s in stand):
+        return whole
+    return Attempt(pair, assumes=True, stand=stand, brief=True)
+
+
+def _standing(pair: Pair) -> tuple[StandIns, StandIns]:
+    old, new = ((h.reading.program, h.name) for h in (pair.old, pair.new))
+    return standing(old, new, pair.renamed)
 
 
 def _first_proof(kind: str, ways: Sequence[Attempt]) -> Obligation:
@@ -127,6 +138,11 @@ class Attempt:
         self.assumed = invariants(self.pair, self.assumes)
         self._plain = PlainRuns(self.pair, self.assumed)
 
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether both could be evaluated."""
+        return self._evaluated() is not None
+
     def obligation(self, kind: str) -> Obligation:
         """Judge one of the two."""
         found = Obligation(kind, self.pair.subject, Verdict.PROVED, method=METHOD if self.stand is None else STANDING)
@@ -140,6 +156,13 @@ class Attempt:
         stood = self.stand is not None and any(s.used for s in self.stand)
         found.method = STANDING if stood else METHOD
         goal = self._goal(kind, ends)
+        if goal is None:
+            found.verdict, found.reason, found.settled = (
+                Verdict.UNKNOWN,
+                "whether they differ: outgrows the limit",
+                True,
+            )
+            return found
         queries: dict[Query, None] = {}
         asked = self._inquiry.impossible(kind, goal, self._facts.all)
         queries[asked.query] = None
@@ -180,7 +203,7 @@ class Attempt:
     def _evaluated(self) -> tuple[End, End] | None:
         if self._ends is None and self._refusal is None:
             self._facts = Facts(self.assumed, Feasibility(FEASIBLE, models=24), vgic.QUIET)
-            self._inputs = Arbitrary(self._facts.constrain, self._facts.relate, vgic.pointers, small=0)
+            self._inputs = Arbitrary(self._facts.constrain, self._relate, vgic.pointers, small=0)
             self._inquiry = Inquiry(self.pair.portfolio)
             guards = Guards(BRIEF_NODES) if self.brief else Guards()
             try:
@@ -194,6 +217,11 @@ class Attempt:
             except Unsupported as cause:
                 self._refusal = cause
         return self._ends
+
+    def _relate(self, fact: Any) -> None:
+        if self.brief and len(self._facts.all) > BRIEF_FACTS:
+            raise Limit(f"more than {BRIEF_FACTS} facts of the state")
+        self._facts.relate(fact)
 
     # Differences ------------------------------------------------------------------------------------
 
@@ -249,7 +277,11 @@ class Attempt:
         return found
 
     def _goal(self, kind: str, ends: tuple[End, End]) -> Any:
-        return ends[0].evaluator.guards.term(self._differ(kind, *ends))
+        """Return the term that holds exactly where the two differ, or None where it outgrows the limit."""
+        try:
+            return ends[0].evaluator.guards.term(self._differ(kind, *ends))
+        except TooLarge:
+            return None
 
     def _show(self, found: Obligation, kind: str, model: Any, goal: Any) -> None:
         """Show a difference by two plain runs from the state of a model, or say that no run shows it."""
