@@ -25,6 +25,7 @@ from .nearest import HASTE, nearest
 from .overlap import Function, apart
 from .premise import Terms
 from .runs import LIMIT, Broken, search
+from .second import confirmed
 from .whole import PROPERTY_IDS, proves, refutation, run_of
 
 PREMISE, FOLLOWS = "premise", "follows"
@@ -99,15 +100,17 @@ class Scope:
     generation  by its name; empty for the argument's own
     sizes       none for the argument's own
     limit       states of one machine, at the most
+    second      of whom a second engine asks what makes its proofs; None where the explorer alone is believed
     """
 
     generation: str = ""
     sizes: tuple[Size, ...] = ()
     limit: int = LIMIT
+    second: Portfolio | None = None
 
     def of(self, generation: str, sizes: Sequence[Size]) -> Scope:
         """Return the whole scope of a question that names a generation and machines of its own."""
-        return Scope(self.generation or generation, self.sizes or tuple(sizes), self.limit)
+        return replace(self, generation=self.generation or generation, sizes=self.sizes or tuple(sizes))
 
     def task(self, key: tuple[str, ...], promised: Sequence[tuple[str, str]], run: Run) -> Task:
         """Return the task of a question that is asked in this scope, which is whole."""
@@ -139,28 +142,49 @@ def _task(argument: Argument, scope: Scope) -> Task:
     here = scope.of(argument.generation, argument.sizes)
 
     def run() -> Iterator[Obligation]:
-        yield from judged(argument, GENERATIONS[here.generation], here.sizes, here.limit)
+        yield from judged(argument, GENERATIONS[here.generation], here.sizes, here.limit, here.second)
 
     asked = (PREMISE, FOLLOWS, argument.conclusion, *([DELIVERED] if argument.delivers else []))
     return here.task(("race", argument.id), [(name, argument.id) for name in asked], run)
 
 
-def judged(argument: Argument, switches: Switches, sizes: Sequence[Size], limit: int = LIMIT) -> Iterator[Obligation]:
+def judged(
+    argument: Argument,
+    switches: Switches,
+    sizes: Sequence[Size],
+    limit: int = LIMIT,
+    second: Portfolio | None = None,
+) -> Iterator[Obligation]:
     """Judge an argument of a VGIC with these switches: yield its premise, whether its conclusion follows, and that."""
     name, premise = argument.conclusion, argument.premise
+
+    def asked(what: str, terms: Terms) -> Obligation:
+        return _confirmed(seen.obligation(what, argument.id, switches), what, sizes, switches, terms, second)
+
     seen = _Seen.of(sizes, switches, (name,), Terms((premise,), argument.granted, witnessed=True), limit)
-    found = seen.obligation(premise.id, argument.id, switches)
-    conclusion = seen.obligation(name, argument.id, switches)
+    found = asked(premise.id, Terms((premise,), argument.granted))
+    conclusion = asked(name, Terms((), argument.granted))
     if found.verdict is Verdict.PROVED:
         follows = conclusion
     else:
-        seen = _Seen.of(sizes, switches, (name,), Terms((), (*argument.granted, premise), witnessed=True), limit)
-        follows = seen.obligation(name, argument.id, switches)
+        believed = (*argument.granted, premise)
+        seen = _Seen.of(sizes, switches, (name,), Terms((), believed, witnessed=True), limit)
+        follows = asked(name, Terms((), believed))
     yield replace(found, property=PREMISE)
     yield replace(follows, property=FOLLOWS)
     yield conclusion
     if argument.delivers:
-        yield _delivered(argument, switches, sizes, limit)
+        delivered = _delivered(argument, switches, sizes, limit)
+        if second is not None and delivered.verdict is Verdict.PROVED:
+            delivered.verdict, delivered.reason = Verdict.UNKNOWN, "no second engine judges what happens in the end"
+        yield delivered
+
+
+def _confirmed(
+    o: Obligation, name: str, sizes: Sequence[Size], switches: Switches, terms: Terms, second: Portfolio | None
+) -> Obligation:
+    """Have a proof confirmed by a second engine, if one is wanted."""
+    return o if second is None else confirmed(o, name, sizes, switches, terms, second)
 
 
 def _delivered(argument: Argument, switches: Switches, sizes: Sequence[Size], limit: int) -> Obligation:
@@ -246,7 +270,8 @@ def _cause_task(argument: Argument, scope: Scope) -> Task:
             if name in seen.broken or seen.cut:
                 yield replace(seen.obligation(name, argument.id, switches), property=name)
             else:
-                yield Obligation(name, argument.id, Verdict.PROVED, METHOD, seen.bounds)
+                o = Obligation(name, argument.id, Verdict.PROVED, METHOD, seen.bounds)
+                yield _confirmed(o, name, here.sizes, switches, terms, here.second)
 
     return here.task(("causes", argument.id), [(name, argument.id) for name in names], run)
 
@@ -306,6 +331,8 @@ def between_tasks(one: Function, two: Function, names: Sequence[str], scope: Sco
                 found.reason = f"without any overlap: {found.reason}"
             else:
                 found = together.obligation(name, subject, switches)
+                terms = Terms((), apart(frozenset({one, two})))
+                found = _confirmed(found, name, here.sizes, switches, terms, here.second)
             yield found
 
     return [here.task(("between", one.name, two.name, *names), [(name, subject) for name in names], run)]

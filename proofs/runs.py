@@ -59,12 +59,15 @@ def search(
             met.add(name.removesuffix(MET))
         elif shown is not None:
             made = (*set_up(size), *(steps[s.label] for s in shown[1:]))
-            found[name] = _replayed(name, size, switches, made, terms)
+            found[name] = replayed(name, size, switches, made, terms)
     return Searched(size, seen, found, frozenset(met))
 
 
-def _replayed(name: str, size: Size, switches: Switches, made: tuple[Made, ...], terms: Terms) -> Broken:
-    """Return the run that breaks a property; one of steps is broken by one step more."""
+def replayed(name: str, size: Size, switches: Switches, made: tuple[Made, ...], terms: Terms) -> Broken:
+    """Return the run that breaks a property; one of steps is broken by one step more.
+
+    Raises `ValueError` if it does not break it in plain Python.
+    """
     claim, _, by = name.partition(AT)
     sentence = None if by else failing(claim, size, switches, made, terms)
     if sentence is None:

@@ -53,10 +53,12 @@ def race(
 ) -> None:
     """Judge the arguments why code that runs at the same time does no harm: all of them, or those named."""
     if source is not None:
+        if options.solver == "two":
+            raise Wrong("--solver two: no second engine runs C; leave it out with --source")
         if arguments or generation or show_all or fix or litmus or (vcpus, cpus, irqs, lrs) != (None,) * 4:
             raise Wrong("--source is asked with --between, --property and --limit-states only; leave the rest out")
         _race_source(source, between, names, limit_states, options)
-    from proofs import races
+    from proofs import races, second
     from proofs.arguments import ARGUMENTS
     from proofs.overlap import FUNCTION
     from proofs.runs import LIMIT
@@ -70,9 +72,10 @@ def race(
         raise Wrong("--between is a question of its own; ask it without arguments, --show-all, --fix and --litmus")
     if names and not between:
         raise Wrong("--property belongs to --between; the arguments name their own")
+    if options.solver == "two" and (why := second.missing()):
+        raise Wrong(f"--solver two: {why}")
     given = (vcpus, cpus, irqs, lrs)
     sizes = () if given == (None,) * 4 else (races.sized(vcpus or 2, cpus or vcpus or 2, irqs or 1, lrs or 1),)
-    scope = races.Scope(generation, sizes, limit_states or LIMIT)
     chosen = [ARGUMENTS[name] for name in dict.fromkeys(arguments or ARGUMENTS)]
     if litmus is not None:
         texts = dict(races.litmus_tests(chosen))
@@ -80,6 +83,8 @@ def race(
             raise Wrong(f"--litmus {litmus}: none of these arguments has a core of two CPUs; leave the arguments out")
         write_all("--litmus", litmus, texts)
     with options.runner() as runner:
+        confirms = runner.portfolio if runner.portfolio.two else None
+        scope = races.Scope(generation, sizes, limit_states or LIMIT, confirms)
 
         def run(tasks: Sequence[Task]) -> list[list[Obligation]]:
             return runner.run(tasks, SECONDS_A_TASK * options.timeout)

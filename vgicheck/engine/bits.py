@@ -13,7 +13,7 @@ from typing import Any
 import z3
 
 from .aig import FALSE, TRUE, Graph, no
-from .system import Cell, NotUnderstood, Plain, System, Transition, as_term, postorder
+from .system import Cell, NotUnderstood, Plain, System, as_term, postorder
 
 Word = tuple[int, ...]
 """Literals, the lowest bit first; a truth value has one."""

@@ -60,10 +60,11 @@ def decide(system: System, timeout: float) -> Decided:
     with tempfile.TemporaryDirectory(prefix="vgicheck-") as name:
         folder = Path(name)
         (folder / "machine.aig").write_bytes(machine.aiger)
-        asked = f"read_aiger machine.aig; pdr -T {ceil(timeout)} -d -I invariant.pla; print_status; write_cex -n run.txt"
+        prove = f"pdr -n -T {ceil(timeout)} -d -I invariant.pla"
+        command = [PROGRAM, "-s", "-q", f"read_aiger machine.aig; {prove}; print_status; write_cex -n run.txt"]
         try:
             said = subprocess.run(
-                [PROGRAM, "-s", "-q", asked], cwd=folder, capture_output=True, text=True, timeout=timeout + GRACE
+                command, cwd=folder, capture_output=True, text=True, timeout=timeout + GRACE, check=False
             ).stdout
         except OSError as error:
             return Decided(0.0, reason=f"{PROGRAM} cannot be run: {error.strerror}")

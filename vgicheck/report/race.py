@@ -48,4 +48,6 @@ def claims(shown: Sequence[Claim], obligations: Sequence[Obligation]) -> Iterato
             yield f"  {o.property:<25} {shown_verdict(o):<9} {said}{run}".rstrip()
         for bounds in dict.fromkeys(o.bounds for o in own if o.verdict is Verdict.PROVED):
             yield from wrapped("proved for:", bounds, indent=2)
+        for method in dict.fromkeys(o.method for o in own if o.verdict is Verdict.PROVED):
+            yield from wrapped("proved by:", method, indent=2)
         yield ""
