@@ -101,17 +101,18 @@ class Machine:
         start = cell.values.index(self._start[cell.name])
         for taken, t in zip(self.taken, self.system.transitions, strict=True):
             if cell.name in t.updates:
-                value = self._word(as_term(t.updates[cell.name], cell.width))
+                value = self.word(as_term(t.updates[cell.name], cell.width))
                 hits = [_equal(graph, value, _constant(v, max(1, cell.width))) for v in cell.values]
-                wrong.append(graph.both(taken, no(graph.any_of(hits))))
+                if len(cell.values) < 1 << max(1, cell.width):
+                    wrong.append(graph.both(taken, no(graph.any_of(hits))))
                 new = [graph.any_of([h for n, h in enumerate(hits) if n >> b & 1]) for b in range(len(code))]
                 code = tuple(graph.choice(taken, a, b) for a, b in zip(new, code, strict=True))
         return tuple(bit ^ (start >> b & 1) for b, bit in enumerate(code))
 
     def _condition(self, term: Any) -> int:
-        return self._word(as_term(term, 0))[0]
+        return self.word(as_term(term, 0))[0]
 
-    def _word(self, term: Any) -> Word:
+    def word(self, term: Any) -> Word:
         """Return the bits of a term."""
         for part in postorder(term, self._terms):
             self._kept.append(part)
