@@ -19,7 +19,7 @@ TERMS = {
     "and": z3.And(P, X == Y, z3.ULT(X, 40)),
     "or": z3.Or(P, X == Y, z3.Not(P)),
     "implies": z3.Implies(P, z3.ULE(X, Y)),
-    "iff": P == z3.UGT(X, Y),
+    "iff": z3.UGT(X, Y) == P,
     "distinct": z3.Distinct(X, Y, X + Y),
     "uge": z3.UGE(X, Y),
     "if": z3.If(P, X, Y),
@@ -55,7 +55,9 @@ def test_terms_are_those_of_z3(name: str) -> None:
         bits = machine(start)
         word = bits.word(TERMS[name])
         values = bits.graph.run([False] * bits.graph.inputs, [False] * bits.graph.latches)
-        pairs = [(c.term, z3.BitVecVal(start[c.name], c.width) if c.width else z3.BoolVal(start[c.name])) for c in CELLS]
+        pairs = [
+            (c.term, z3.BitVecVal(start[c.name], c.width) if c.width else z3.BoolVal(start[c.name])) for c in CELLS
+        ]
         expected = z3.simplify(z3.substitute(TERMS[name], *pairs))
         plain = expected.as_long() if z3.is_bv_value(expected) else int(z3.is_true(expected))
         assert sum(held(values, bit) << n for n, bit in enumerate(word)) == plain
@@ -82,13 +84,17 @@ def test_walks_are_those_of_plain_python() -> None:
                 assert lost(state, 2, 1) is True
                 break
             latches = [held(values, a) for a in bits.following]
-        terms = [z3.simplify(z3.substitute(bits.bit(n), *_plain(whole, of.assignment(state)))) for n in range(len(latches))]
+        terms = [
+            z3.simplify(z3.substitute(bits.bit(n), *_plain(whole, of.assignment(state)))) for n in range(len(latches))
+        ]
         assert [z3.is_true(t) for t in terms] == latches
     assert made > 300
 
 
 def _plain(whole: System, state: dict[str, Any]) -> list[tuple[Any, Any]]:
-    return [(c.term, z3.BitVecVal(state[c.name], c.width) if c.width else z3.BoolVal(state[c.name])) for c in whole.cells]
+    return [
+        (c.term, z3.BitVecVal(state[c.name], c.width) if c.width else z3.BoolVal(state[c.name])) for c in whole.cells
+    ]
 
 
 START = {"x": 5, "y": 1, "p": True, "one": 9}
