@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from proofs.arguments import ARGUMENTS
 from vgicheck.cli import main
+from vgicheck.engine.pdr import installed
 
 
 def race(*arguments: str) -> Result:
@@ -54,6 +55,28 @@ def test_json() -> None:
     run = document["obligations"][2]["run"]
     assert run["turns"][-1]["step"] == "irq_enter" and run["replayed"] == ["python"]
     assert document["summary"] == {"proved": 1, "refuted": 2}
+
+
+@pytest.mark.skipif(not installed(), reason="berkeley-abc is not installed")
+def test_two_engines() -> None:
+    """With --solver two a proof says by which engines it is one, and nothing else of the answer changes."""
+    result = race("lock-in-handler", "--solver", "two")
+    assert result.exit_code == 1 and result.output.endswith("1 proved, 2 refuted\n")
+    assert "  proved by:  every state of small machines, and an inductive invariant of each\n" in result.output
+    alone = race("lock-in-handler").output
+    assert alone == result.output.replace(", and an inductive invariant of each", "")
+    document = json.loads(race("lock-in-handler", "--solver", "two", "--json", "-").output)
+    solvers = {o["verdict"]: o["solvers"] for o in document["obligations"]}
+    assert solvers == {"proved": ["abc", "z3"], "refuted": []}
+
+
+def test_a_second_engine_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Asked for a second engine that is not installed, or that does not run C, it says so in one line: exit code 2."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for arguments, why in ((["wfi-check"], "berkeley-abc"), (["--source", "vgic.c"], "no second engine runs C")):
+        result = race("--solver", "two", *arguments)
+        assert result.exit_code == 2 and why in result.stderr and result.stderr.count("\n") == 1
+        assert result.stdout == ""
 
 
 def test_every_cause() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +17,7 @@ from proofs.premise import Terms
 from proofs.races import judged
 from proofs.runs import failing
 from proofs.second import METHOD, SOLVERS, confirmed, missing, opinion
-from vgicheck.engine.pdr import decide, installed
+from vgicheck.engine.pdr import Decided, decide, installed
 from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.system import System, Transition
 from vgicheck.engine.verdict import Obligation, Verdict
@@ -58,7 +57,7 @@ def test_they_agree(name: str, generation: str) -> None:
 
 def test_a_proof_names_both() -> None:
     """With a second engine what is proved says how, by whom, and on which questions; what is not judged is unknown."""
-    argument = ARGUMENTS["comment-same-vcpu"]
+    argument = ARGUMENTS["handler-in-time"]
     of_reference = list(judged(argument, GENERATIONS["reference"], argument.sizes, second=PORTFOLIO))
     conclusion, delivered = of_reference[2:]
     assert conclusion.verdict is Verdict.PROVED and conclusion.method.endswith(METHOD)
@@ -129,12 +128,13 @@ def test_other_verdicts_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
         assert confirmed(o, NAME, [ONE], OCTOBER, Terms(), PORTFOLIO) is o
 
 
-def test_a_limit_is_unknown() -> None:
-    """Where ABC has no time nothing is proved, and the limit is named."""
-    sizes: Sequence[Any] = [INSTANCE["a level interrupt that moves once, two vCPUs"]]
+def test_a_limit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where ABC has no answer nothing is proved, and the machine and the reason are named."""
+    monkeypatch.setattr(second, "decide", lambda asked, limit: Decided(limit, reason="no answer within 1 s"))
     o = Obligation(NAME, "planted", Verdict.PROVED, "every state")
-    found = confirmed(o, NAME, sizes, REFERENCE, Terms(), Portfolio(1.0))
-    assert found.verdict is Verdict.UNKNOWN and found.reason.endswith("has no answer within 1 s")
+    found = confirmed(o, NAME, [ONE], REFERENCE, Terms(), Portfolio(1.0))
+    assert found.verdict is Verdict.UNKNOWN
+    assert found.reason == f"{ONE.name}: the explorer says proved, and no answer within 1 s"
 
 
 def test_nothing_is_missing() -> None:
