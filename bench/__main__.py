@@ -1,4 +1,4 @@
-"""`python -m bench [--mutation] [--mutants N] [mutation|explorer|curves|speed|check]`: measure, and print tables."""
+"""`python -m bench [--mutation] [--mutants N] [mutation|explorer|races|curves|speed|check]`: measure, print tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Iterable
 
-from . import check, curves, explorer, measure, speed
+from . import check, curves, explorer, growth, measure, speed
 
 
 def table(title: str, rows: Iterable[measure.Row]) -> None:
@@ -23,7 +23,10 @@ def main() -> None:
     parser.add_argument("--mutants", type=int, default=60, help="how many mutants of each module or function")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at once, for the campaigns")
     parser.add_argument(
-        "only", nargs="?", choices=["mutation", "explorer", "curves", "speed", "check"], help="measure this alone"
+        "only",
+        nargs="?",
+        choices=["mutation", "explorer", "races", "curves", "speed", "check"],
+        help="measure this alone",
     )
     options = parser.parse_args()
     table("machine", measure.machine())
@@ -39,7 +42,10 @@ def main() -> None:
         table("the machine's induction, by size", curves.curves())
     if options.only in (None, "explorer"):
         table("the explorer, every state of the race machine", explorer.exhaustive())
+    if options.only in (None, "explorer", "races"):
         table("the explorer, the first shortest run to a lost interrupt", explorer.hunts())
+    if options.only in (None, "races"):
+        table("races, as vCPUs, interrupts and list registers grow", growth.growth())
 
 
 def review() -> None:

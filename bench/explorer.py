@@ -1,4 +1,4 @@
-"""The explorer beside SPIN, each from a cold start to its answer, on the machine of `bench.races`."""
+"""The explorer beside SPIN and ABC, each from a cold start to its answer, on the machine of `bench.races`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vgicheck.engine.pdr import installed
+
 from . import promela
 from .races import Rearm, system
 
@@ -21,10 +23,12 @@ ROOT = Path(__file__).resolve().parents[1]
 EXHAUSTIVE = ((2, 2), (2, 3), (3, 2))
 """vCPUs and interrupts: 0.3, 7 and 46 million states."""
 HUNTED = ((2, 1), (2, 2))
-HASH_BITS = {(2, 1): 16, (2, 2): 20, (2, 3): 24, (3, 2): 27}
+HASH_BITS = {(1, 1): 10, (3, 1): 20, (2, 1): 16, (2, 2): 20, (2, 3): 24, (3, 2): 27}
 """SPIN's hash table: a slot for each state and more."""
 JOBS = 2
 MEMORY = 4 << 30
+LIMIT = 600.0
+"""Seconds that ABC may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +63,38 @@ def explored(vcpus: int, irqs: int, rearm: Rearm, hunt: bool) -> dict[str, Any]:
     }
 
 
+def proved(vcpus: int, irqs: int, rearm: Rearm) -> dict[str, Any]:
+    """Ask ABC of an instance in this process; return what it says, once Z3 has accepted its invariant, or its run."""
+    from vgicheck.engine.pdr import decide, questions
+    from vgicheck.engine.solve import ask
+
+    machine = system(vcpus, irqs, rearm)
+    found = decide(machine, LIMIT)
+    said = f"NO ANSWER: {found.reason}" if found.run is None else f"a run of {len(found.run)} steps"
+    if found.invariant is not None:
+        answers = [ask(assertions, LIMIT).result for _, assertions in questions(machine, found.invariant)]
+        said = "proved for all time" if set(answers) == {"unsat"} else f"NOT ACCEPTED: {', '.join(answers)}"
+    return {"said": said}
+
+
 def ours(vcpus: int, irqs: int, rearm: Rearm, *, hunt: bool = False) -> tuple[dict[str, Any], Cost]:
     """Explore an instance in a process of its own, the start of Python counted."""
-    command = [sys.executable, "-m", "bench.explorer", str(vcpus), str(irqs), rearm.name, str(int(hunt))]
-    answer, cost = _watched(command)
+    return apart("explore", vcpus, irqs, rearm.name, int(hunt))
+
+
+def abc(vcpus: int, irqs: int, rearm: Rearm) -> tuple[str, Cost]:
+    """Ask ABC of an instance in a process of its own, the start of Python and the check by Z3 counted."""
+    found, cost = apart("prove", vcpus, irqs, rearm.name)
+    return found["said"], cost
+
+
+def apart(*arguments: str | int, module: str = "bench.explorer") -> tuple[dict[str, Any], Cost]:
+    """Run a module of the bench in a process of its own; return what it prints as JSON, and its cost."""
+    answer, cost = watched([sys.executable, "-m", module, *map(str, arguments)])
     return json.loads(answer), cost
 
 
-def _watched(command: Sequence[str]) -> tuple[str, Cost]:
+def watched(command: Sequence[str]) -> tuple[str, Cost]:
     """Run a command; return what it prints, and its cost, with pages that its processes share counted for each."""
     before, start = _processor(), time.perf_counter()
     most: dict[str, int] = {}
@@ -127,15 +155,17 @@ def exhaustive() -> Iterator[tuple[str, str]]:
         yield "  explorer", f"{cost}; {rate:.1f} M transitions/s, terms built in {found['building']:.2f} s"
         if not promela.installed():
             yield "  SPIN", "spin or gcc not installed, skipped"
-            continue
         # A depth-first search of the largest instance holds 6 GB and takes twice as long as a breadth-first one.
-        for breadth_first in (True, False) if (vcpus, irqs) != EXHAUSTIVE[-1] else (True,):
+        orders = (True, False) if (vcpus, irqs) != EXHAUSTIVE[-1] else (True,)
+        for breadth_first in orders if promela.installed() else ():
             answer, theirs = spin(vcpus, irqs, Rearm.TARGET, breadth_first=breadth_first)
             counts_of_ours = (found["states"], found["transitions"] + 1)
             agree = (answer.states, answer.transitions) == tuple(map(promela.eight_digits, counts_of_ours))
             counts = "the same counts" if agree and answer.complete else f"OTHER COUNTS: {answer.states:,} states"
             order = "breadth" if breadth_first else "depth"
-            yield f"  SPIN, {order} first", f"{theirs}; {counts}; {_ratio(theirs, cost)}"
+            rate = answer.transitions / answer.running / 1e6
+            yield f"  SPIN, {order} first", f"{theirs}; {rate:.1f} M transitions/s; {counts}; {_ratio(theirs, cost)}"
+        yield from _of_abc(vcpus, irqs, Rearm.TARGET, cost)
 
 
 def hunts() -> Iterator[tuple[str, str]]:
@@ -149,6 +179,15 @@ def hunts() -> Iterator[tuple[str, str]]:
                 answer, theirs = spin(vcpus, irqs, rearm, breadth_first=True)
                 same = "as many steps" if answer.depth == found["steps"] else f"OTHER STEPS: {answer.depth}"
                 yield "  SPIN, breadth first", f"{theirs}; {same}; {_ratio(theirs, cost)}"
+            yield from _of_abc(vcpus, irqs, rearm, cost)
+
+
+def _of_abc(vcpus: int, irqs: int, rearm: Rearm, cost: Cost) -> Iterator[tuple[str, str]]:
+    if not installed():
+        yield "  ABC", "berkeley-abc not installed, skipped"
+        return
+    said, theirs = abc(vcpus, irqs, rearm)
+    yield "  ABC, pdr", f"{theirs}; {said}; {_ratio(theirs, cost)}"
 
 
 def _unfinished(found: dict[str, Any]) -> str:
@@ -160,4 +199,6 @@ def _ratio(theirs: Cost, cost: Cost) -> str:
 
 
 if __name__ == "__main__":
-    print(json.dumps(explored(int(sys.argv[1]), int(sys.argv[2]), Rearm[sys.argv[3]], sys.argv[4] == "1")))
+    task, *given = sys.argv[1:]
+    instance = int(given[0]), int(given[1]), Rearm[given[2]]
+    print(json.dumps(proved(*instance) if task == "prove" else explored(*instance, given[3] == "1")))
