@@ -29,6 +29,7 @@ from vgicheck.engine.verdict import Verdict
 
 ONE = INSTANCE["a level interrupt, one vCPU"]
 INVARIANT_IDS = tuple(i.id for i in INVARIANTS)
+SLOW = pytest.mark.slow
 IDS = tuple(dict.fromkeys(c.id for c in CLAIMS))
 
 
@@ -38,9 +39,6 @@ def runs_of(found: Searched) -> dict[str, tuple[Any, ...]]:
 
 
 # Cells that decide nothing --------------------------------------------------------------------------
-
-
-SLOW = pytest.mark.slow
 
 
 @pytest.mark.parametrize("generation", ["2012-10", *(pytest.param(g, marks=SLOW) for g in ("v3.9", "reference"))])
