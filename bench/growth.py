@@ -33,6 +33,7 @@ LIMIT = 200.0
 """Seconds that ABC may take for one of the model's machines."""
 PICTURE = Path("build") / "races.svg"
 EXPLORER, SPIN, ABC = "explorer", "SPIN", "ABC"
+COLOURS = {EXPLORER: "C0", SPIN: "C1", ABC: "C2"}
 
 Numbers = tuple[int, ...]
 
@@ -121,7 +122,7 @@ def _drawn(panels: Sequence[tuple[str, Curve, dict[str, list[Point]]]]) -> None:
     figure = Figure(figsize=(14, 3.5), layout="constrained")
     for axes, (title, curve, points) in zip(figure.subplots(1, len(panels), sharey=True), panels, strict=True):
         for engine, found in points.items():
-            axes.plot(*zip(*found, strict=True), marker="o", label=engine)
+            axes.plot(*zip(*found, strict=True), marker="o", label=engine, color=COLOURS[engine])
         axes.set_title(title, fontsize="medium")
         axes.set_xlabel(f"{curve.counts}; {curve.stays}")
         axes.set_xticks([numbers[curve.grows] for numbers in curve.numbers])

@@ -180,6 +180,15 @@ def test_regions_under_the_lock(step: str) -> None:
     assert not any(one.violations.values()) and not any(two.violations.values())
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("generation", [name for name in GENERATIONS if name != "reference"])
+def test_regions_of_a_generation(generation: str) -> None:
+    """In the generations as they were the injection in two steps breaks what it breaks in one, and nothing else."""
+    one, two = both("inject", GENERATIONS[generation])
+    broken = [{name for name, run in found.violations.items() if run is not None} for found in (one, two)]
+    assert broken[0] == broken[1] and broken[0]
+
+
 def test_a_region_that_others_do_not_wait_for() -> None:
     """Where the sync takes no lock it can come in the injection, and the interrupt is lost: one step did not show it."""
     one, two = both("inject", replace(REFERENCE, sync_locks=False))
