@@ -5,19 +5,20 @@ ABC finds the invariant or a run; Z3 checks the one, plain Python replays the ot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
+from typing import Any
 
 from model.generation import Switches
 from vgicheck.engine.cone import cone
 from vgicheck.engine.pdr import PROGRAM, decide, installed, questions
 from vgicheck.engine.portfolio import Inquiry, Portfolio
-from vgicheck.engine.system import NotUnderstood
+from vgicheck.engine.system import NotUnderstood, System
 from vgicheck.engine.verdict import Obligation, Query, Verdict
 
-from .instances import Size, set_up, system
+from .instances import AT, STEP, Size, set_up, system
 from .premise import Terms
-from .runs import Broken, replayed
+from .runs import CLAIMS, Broken, replayed
 from .whole import refutation
 
 METHOD = "and an inductive invariant of each"
@@ -42,9 +43,12 @@ class Second:
 
 
 def opinion(name: str, size: Size, switches: Switches, terms: Terms, portfolio: Portfolio) -> Second:
-    """Ask the second engine of a property or a premise in one machine, by the name of the condition that it fails."""
-    whole, steps = system(size, switches, (name,), terms)
-    asked = cone(replace(whole, bad={name: whole.bad.get(name, False)}))
+    """Ask the second engine of a property or a premise in one machine, by the name of the condition that it fails.
+
+    Raises `ValueError` for a name of which nothing is asked there.
+    """
+    whole, steps = system(size, switches, (name.partition(AT)[0],), terms)
+    asked = cone(replace(whole, bad={name: _condition(name, whole, {step for step, _ in steps.values()}, terms)}))
     try:
         decided = decide(asked, portfolio.timeout)
     except NotUnderstood as error:
@@ -70,6 +74,16 @@ def opinion(name: str, size: Size, switches: Switches, terms: Terms, portfolio: 
             why = answer.reason or f"Z3 does not accept its invariant: {answer.query.name} is {answer.result}"
             return Second(Verdict.UNKNOWN, why, queries=queries, seconds=seconds)
     return Second(Verdict.PROVED, queries=queries, seconds=seconds)
+
+
+def _condition(name: str, whole: System, steps: Set[str], terms: Terms) -> Any:
+    """Return what must not hold in a machine that has these steps; of steps that it does not have nothing fails."""
+    claim, apart, step = name.partition(AT)
+    of = {step} if apart else {step for premise in terms.asked if premise.id == name for step in premise.steps}
+    known = claim in {c.id for c in CLAIMS} and step in STEP if apart else bool(of)
+    if name not in whole.bad and (not known or steps & of):
+        raise ValueError(f"{name}: nothing of this name is asked of the machine")
+    return whole.bad.get(name, False)
 
 
 def confirmed(

@@ -12,8 +12,8 @@ from model.generation import GENERATIONS
 from proofs import runs, second
 from proofs.arguments import ARGUMENTS
 from proofs.delivery import DELIVERED
-from proofs.instances import INSTANCE, system
-from proofs.premise import Terms
+from proofs.instances import AT, INSTANCE, system
+from proofs.premise import Premise, Terms
 from proofs.races import judged
 from proofs.runs import failing
 from proofs.second import METHOD, SOLVERS, confirmed, missing, opinion
@@ -24,6 +24,9 @@ from vgicheck.engine.verdict import Obligation, Verdict
 
 pytestmark = pytest.mark.skipif(not installed(), reason="berkeley-abc is not installed")
 PORTFOLIO = Portfolio(60.0)
+ONE = INSTANCE["a level interrupt, one vCPU"]
+NAME = "level-not-lost"
+OCTOBER, REFERENCE = GENERATIONS["2012-10"], GENERATIONS["reference"]
 CHEAP = (("kick-before-entry", "v3.9"), ("wfi-check", "2012-10"), ("wfi-check", "reference"))
 BOTH = [
     pytest.param(*asked, marks=[] if asked in CHEAP else [pytest.mark.slow])
@@ -65,11 +68,26 @@ def test_a_proof_names_both() -> None:
     assert (delivered.property, delivered.verdict) == (DELIVERED, Verdict.UNKNOWN) and "in the end" in delivered.reason
 
 
-# Planted faults ------------------------------------------------------------------------------------
+def test_a_step_that_breaks_it() -> None:
+    """Asked of one step at a time, it refutes what that step breaks, and proves what another does not."""
+    terms = Terms(apart=True)
+    for step, verdict in (("flush_end", Verdict.REFUTED), ("irq_lr", Verdict.REFUTED), ("flush_irq", Verdict.PROVED)):
+        found = opinion(f"{NAME}{AT}{step}", ONE, OCTOBER, terms, PORTFOLIO)
+        assert found.verdict is verdict
+        assert found.broken is None or found.broken.made[-1][0] == step
 
-ONE = INSTANCE["a level interrupt, one vCPU"]
-NAME = "level-not-lost"
-OCTOBER, REFERENCE = GENERATIONS["2012-10"], GENERATIONS["reference"]
+
+def test_what_is_not_asked() -> None:
+    """A name of which a machine is asked nothing is refused; of a step that it does not have nothing fails."""
+    strange = ("no-such-property", f"{NAME}{AT}irq_lr"), (f"{NAME}{AT}", f"{NAME}{AT}no_such_step", f"no-such{AT}mmio")
+    for name, terms in [(n, Terms(apart=bool(apart))) for apart, names in enumerate(strange) for n in names]:
+        with pytest.raises(ValueError, match="nothing of this name"):
+            opinion(name, ONE, OCTOBER, terms, PORTFOLIO)
+    never = Premise("never", "nothing is stored", ("mmio",), lambda *_, **__: False)
+    assert opinion("never", ONE, OCTOBER, Terms((never,)), PORTFOLIO).verdict is Verdict.PROVED
+
+
+# Planted faults ------------------------------------------------------------------------------------
 
 
 def faulty(found: System, step: str, **fault: Any) -> System:
