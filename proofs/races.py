@@ -100,7 +100,7 @@ class Scope:
     generation  by its name; empty for the argument's own
     sizes       none for the argument's own
     limit       states of one machine, at the most
-    second      of whom a second engine asks what makes its proofs; None where the explorer alone is believed
+    second      how a second engine is asked, which is to confirm each proof; None where the explorer alone is believed
     """
 
     generation: str = ""
