@@ -89,13 +89,15 @@ def _condition(name: str, whole: System, steps: Set[str], terms: Terms) -> Any:
 def confirmed(
     o: Obligation, name: str, sizes: Sequence[Size], switches: Switches, terms: Terms, portfolio: Portfolio
 ) -> Obligation:
-    """Return a proof of the explorer's if the second engine proves it in each machine; any other verdict as it is.
+    """Return a proof of the explorer's if the second engine proves it in each machine, and what else comes of asking.
 
     `name` is the condition that was asked, on these terms, in these machines.  What the second engine cannot prove is
-    unknown; what it has a run for is refuted, and the reason says that the explorer has missed it.
+    unknown; what it has a run for is refuted, and the reason says that the explorer has missed it.  Where the explorer
+    came to a limit, a proof of the second engine's alone is told, and is none.  Any other verdict stays as it is.
     """
-    if o.verdict is not Verdict.PROVED:
+    if o.verdict not in (Verdict.PROVED, Verdict.UNKNOWN):
         return o
+    cut = o.verdict is Verdict.UNKNOWN
     queries: list[Query] = []
     seconds = o.seconds
     for size in sizes:
@@ -104,8 +106,13 @@ def confirmed(
         queries += second.queries
         if second.broken is not None:
             found = replace(refutation(second.broken, switches), property=o.property, subject=o.subject)
-            return replace(found, method="a run of the machine", reason=f"{found.reason}; the explorer has missed it")
-        if second.verdict is not Verdict.PROVED:
+            why = "the explorer did not come to it" if cut else "the explorer has missed it"
+            return replace(found, method="a run of the machine", reason=f"{found.reason}; {why}")
+        if second.verdict is not Verdict.PROVED and not cut:
             reason = f"{size.name}: the explorer says proved, and {second.reason}"
             return replace(o, verdict=Verdict.UNKNOWN, reason=reason)
+        if second.verdict is not Verdict.PROVED:
+            return o
+    if cut:
+        return replace(o, reason=f"{o.reason}; an inductive invariant proves it, alone", seconds=seconds)
     return replace(o, method=f"{o.method}, {METHOD}", solvers=SOLVERS, queries=tuple(queries), seconds=seconds)

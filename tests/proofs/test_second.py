@@ -71,7 +71,7 @@ def test_a_proof_names_both() -> None:
 def test_a_step_that_breaks_it() -> None:
     """Asked of one step at a time, it refutes what that step breaks, and proves what another does not."""
     terms = Terms(apart=True)
-    for step, verdict in (("flush_end", Verdict.REFUTED), ("irq_lr", Verdict.REFUTED), ("flush_irq", Verdict.PROVED)):
+    for step, verdict in (("flush_end", Verdict.REFUTED), ("flush_irq", Verdict.PROVED)):
         found = opinion(f"{NAME}{AT}{step}", ONE, OCTOBER, terms, PORTFOLIO)
         assert found.verdict is verdict
         assert found.broken is None or found.broken.made[-1][0] == step
@@ -139,9 +139,9 @@ def test_a_fault_of_the_second_engine(
 
 
 def test_other_verdicts_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second engine alone proves nothing: what the explorer does not prove is not asked of it."""
+    """What is refuted, or vacuous, is not asked of the second engine."""
     monkeypatch.setattr(second, "decide", lambda *_: pytest.fail("it was asked"))
-    for verdict in (Verdict.UNKNOWN, Verdict.VACUOUS, Verdict.REFUTED):
+    for verdict in (Verdict.VACUOUS, Verdict.REFUTED):
         o = Obligation(NAME, "planted", verdict)
         assert confirmed(o, NAME, [ONE], OCTOBER, Terms(), PORTFOLIO) is o
 
@@ -153,6 +153,22 @@ def test_a_limit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     found = confirmed(o, NAME, [ONE], REFERENCE, Terms(), Portfolio(1.0))
     assert found.verdict is Verdict.UNKNOWN
     assert found.reason == f"{ONE.name}: the explorer says proved, and no answer within 1 s"
+
+
+def test_a_limit_of_the_explorer() -> None:
+    """Where the explorer came to its limit a proof of the second engine's is told, and is none; a run of it is one."""
+    cut = Obligation(NAME, "planted", Verdict.UNKNOWN, reason="a limit")
+    found = confirmed(cut, NAME, [ONE], OCTOBER, Terms(), PORTFOLIO)
+    assert found.verdict is Verdict.REFUTED and found.reason.endswith("the explorer did not come to it")
+    o = confirmed(cut, NAME, [ONE], REFERENCE, Terms(), PORTFOLIO)
+    assert (o.verdict, o.reason) == (Verdict.UNKNOWN, "a limit; an inductive invariant proves it, alone")
+
+
+def test_an_unknown_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where neither engine has an answer the first reason stays."""
+    monkeypatch.setattr(second, "decide", lambda asked, limit: Decided(limit, reason="no answer within 1 s"))
+    cut = Obligation(NAME, "planted", Verdict.UNKNOWN, reason="a limit")
+    assert confirmed(cut, NAME, [ONE], REFERENCE, Terms(), PORTFOLIO) is cut
 
 
 def test_nothing_is_missing() -> None:
