@@ -27,7 +27,7 @@ PORTFOLIO = Portfolio(60.0)
 ONE = INSTANCE["a level interrupt, one vCPU"]
 NAME = "level-not-lost"
 OCTOBER, REFERENCE = GENERATIONS["2012-10"], GENERATIONS["reference"]
-CHEAP = (("kick-before-entry", "v3.9"), ("wfi-check", "2012-10"), ("wfi-check", "reference"))
+CHEAP = (("kick-before-entry", "v3.9"), ("wfi-check", "reference"))
 BOTH = [
     pytest.param(*asked, marks=[] if asked in CHEAP else [pytest.mark.slow])
     for name, argument in ARGUMENTS.items()
