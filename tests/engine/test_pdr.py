@@ -106,6 +106,10 @@ def told(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str) -> Decided:
 
 SAYS = {
     "nothing": ("true", "no answer"),
+    "proved, and crashes": (
+        "echo Status = 1; printf '.ilb lo0\\n- 1\\n' >invariant.pla; kill -9 $$",
+        "ended with status -9",
+    ),
     "what is not asked": ("echo Status = -1", "no answer"),
     "proved, and has no invariant": ("echo Status = 1", "something else"),
     "refuted, and has no run": ("echo Status = 0", "something else"),

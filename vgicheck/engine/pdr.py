@@ -54,6 +54,7 @@ def decide(system: System, timeout: float) -> Decided:
     `timeout` is in seconds.  Raises `NotUnderstood` for a term that cannot be written bit by bit.
     """
     start = time.perf_counter()
+    late = f"{PROGRAM} has no answer within {timeout:g} s"
     machine = Machine(system)
     if machine.bad == FALSE:
         return Decided(time.perf_counter() - start, z3.BoolVal(True))
@@ -63,15 +64,17 @@ def decide(system: System, timeout: float) -> Decided:
         prove = f"pdr -n -T {ceil(timeout)} -d -I invariant.pla"
         command = [PROGRAM, "-s", "-q", f"read_aiger machine.aig; {prove}; print_status; write_cex -n run.txt"]
         try:
-            said = subprocess.run(
+            finished = subprocess.run(
                 command, cwd=folder, capture_output=True, text=True, timeout=timeout + GRACE, check=False
-            ).stdout
+            )
         except OSError as error:
             return Decided(0.0, reason=f"{PROGRAM} cannot be run: {error.strerror}")
         except subprocess.TimeoutExpired:
-            said = ""
+            return Decided(time.perf_counter() - start, reason=late)
         seconds = time.perf_counter() - start
-        status = STATUS.search(said)
+        if finished.returncode:
+            return Decided(seconds, reason=f"{PROGRAM} ended with status {finished.returncode}")
+        status = STATUS.search(finished.stdout)
         try:
             if status is not None and status[1] == PROVED:
                 return Decided(seconds, _invariant(machine, (folder / "invariant.pla").read_text()))
@@ -79,7 +82,7 @@ def decide(system: System, timeout: float) -> Decided:
                 return Decided(seconds, run=tuple(machine.labels(_inputs(machine, (folder / "run.txt").read_text()))))
         except (OSError, ValueError) as error:
             return Decided(seconds, reason=f"{PROGRAM} left something else than was asked for: {error}")
-    return Decided(seconds, reason=f"{PROGRAM} has no answer within {timeout:g} s")
+    return Decided(seconds, reason=late)
 
 
 def _invariant(machine: Machine, text: str) -> Any:
