@@ -13,8 +13,9 @@ from proofs import runs, second
 from proofs.arguments import ARGUMENTS
 from proofs.delivery import DELIVERED
 from proofs.instances import AT, INSTANCE, system
+from proofs.overlap import FUNCTION
 from proofs.premise import Premise, Terms
-from proofs.races import judged
+from proofs.races import Scope, between_tasks, cause_tasks, judged
 from proofs.runs import failing
 from proofs.second import METHOD, SOLVERS, confirmed, missing, opinion
 from vgicheck.engine.pdr import Decided, decide, installed
@@ -75,6 +76,24 @@ def test_a_step_that_breaks_it() -> None:
         found = opinion(f"{NAME}{AT}{step}", ONE, OCTOBER, terms, PORTFOLIO)
         assert found.verdict is verdict
         assert found.broken is None or found.broken.made[-1][0] == step
+
+
+@pytest.mark.slow
+def test_other_questions() -> None:
+    """Every cause of a broken conclusion, and two functions that overlap, have the same verdicts from both engines."""
+    one, two = FUNCTION["vgic_maintenance_handler"], FUNCTION["vgic_queue_irq"]
+    for both in (False, True):
+        scope = Scope("", (ONE,), second=PORTFOLIO if both else None)
+        asked = [*cause_tasks([ARGUMENTS["comment-same-vcpu"]], scope)]
+        asked += between_tasks(one, two, (NAME, "lr-unique"), replace(scope, generation="reference"))
+        found = [o for task in asked for o in task.run()]
+        verdicts = [o.verdict for o in found]
+        assert [o.property for o in found if o.verdict is Verdict.REFUTED] == [
+            f"{NAME}{AT}flush_end",
+            f"{NAME}{AT}irq_lr",
+        ]
+        assert set(verdicts) == {Verdict.PROVED, Verdict.REFUTED}
+        assert all(o.solvers == (SOLVERS if both else ()) for o in found if o.verdict is Verdict.PROVED)
 
 
 def test_what_is_not_asked() -> None:
