@@ -345,9 +345,11 @@ class Evaluator:
             self.claims.append(Claim(kind, state.path, holds, self.reported(loc), _FRAME.sub("", text)))
 
     def require(self, state: State, kind: str, holds: int, loc: Loc, text: str) -> None:
-        """Record a claim, and follow the path only where it holds."""
+        """Record a claim, and follow the path only where it holds; one that cannot fail leaves no trace on the path."""
         self.claim(state, kind, holds, loc, text)
-        state.path = self.guards.and_(state.path, holds)
+        fails = self.guards.and_(state.path, self.guards.not_(holds))
+        if fails != FALSE and (self.widening is not None or self.feasible(self.guards.term(fails))):
+            state.path = self.guards.and_(state.path, holds)
 
     # Values -------------------------------------------------------------------------------------
 
@@ -413,7 +415,8 @@ class Evaluator:
                 break
             if position - search.first > MOST_BITS:
                 raise Unsupported("a search through more bits than the limit", self._here(""))
-            found = self.guards.and_(inside, self.domain.search_hit(search.moved(position)))
+            with self.guards.beside(inside):
+                found = self.guards.and_(inside, self.domain.search_hit(search.moved(position)))
             options.append((self.guards.and_(none, found), position))
             none = self.guards.and_(none, self.guards.not_(found))
             position += 1
