@@ -141,6 +141,17 @@ def test_a_fault_in_the_creation_of_a_vcpu_is_refuted(name: str) -> None:
     assert fault.verdict is Verdict.REFUTED and fault.run is not None and fault.run.replayed == ("python",), fault
 
 
+def test_a_run_that_does_not_return_refutes_nothing() -> None:
+    """What is left where a BUG_ON fires is no part of a property: the run that is told is one that goes on."""
+    old, new, kind = VCPU_FAULTS["five bits of GICH_VTR.ListRegs"]
+    check = "\tif (vcpu->vcpu_id < 0 ||"
+    assert TEXT.count(check) == 1
+    text = TEXT.replace(old, new).replace(check, f"\tBUG_ON(!vcpu->vcpu_id);\n{check}")
+    fault = refined(text, "kvm_vgic_vcpu_init", kind)[kind]
+    assert fault.verdict is Verdict.REFUTED and fault.run is not None
+    assert ("vcpu->vcpu_id", "1") in {(v.name, v.value) for v in fault.run.inputs}
+
+
 # Queueing as 2012 does it -----------------------------------------------------------------------------------------
 
 
