@@ -148,6 +148,7 @@ V3_10 = replace(
     requeue_keeps_eoi=True,
     sync_locks=True,
 )
+"""What single functions of v3.10 do; its machine has not been judged.  v3.9 looks for list registers in lr_used too."""
 NOT_NEEDED = (
     "vmcr_masked",
     "queue_finds_unused",

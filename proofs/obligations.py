@@ -117,7 +117,7 @@ def unsupported(function: str, name: str, cause: Unsupported) -> Obligation:
 
 
 def _refines(judge: Judge, job: Job) -> Obligation:
-    """Look for the choices of the model that the function makes, the nearest to the October 2012 code first.
+    """Look for the choices of the model that the function makes, in the order of `candidates`.
 
     A candidate that a counterexample to an earlier one refutes is not asked about again.  Of those that were asked
     about, the one is told that does what the function does in most of the counterexamples.
