@@ -58,12 +58,13 @@ def kvm_vgic_vcpu_init(s: VcpuInitState, switches: Switches) -> VcpuInitState:
 
     irq_enabled = s.irq_enabled.where(lambda key: own(key, NR_SGIS), lambda _: True)
     irq_cfg = s.irq_cfg.where(lambda key: own(key, NR_PRIVATE_IRQS), lambda _: True)
+    mask = 0 if switches.vmcr_masked else PRIORITY_MASK
     list_regs = field_of(s.vtr, 5, 0) if switches.lr_count_six_bits else field_of(s.vtr, 4, 0)
     cpu = replace(
         s.cpu,
         irq_lr_map=ite(created, Map.constant(LR_EMPTY, width=8), s.cpu.irq_lr_map),
         nr_lr=ite(created, widened(list_regs, 7) + 1, s.cpu.nr_lr),
-        vmcr=ite(created, PRIORITY_MASK if switches.vmcr_reset else s.vmcr | PRIORITY_MASK, s.cpu.vmcr, width=32),
+        vmcr=ite(created, mask if switches.vmcr_reset else s.vmcr | mask, s.cpu.vmcr, width=32),
         hcr=ite(created, replace(s.cpu.hcr, en=True), s.cpu.hcr),
     )
     refused = and_(s.vm_has_vgic, not_(has_bank))

@@ -31,7 +31,7 @@ def inject(s: Machine, vcpu: int, intid: int, level: bool, domain: Domain, switc
     known = and_(not_(is_sgi(intid)), lt(intid, FIRST_SPECIAL_INTID), exists(s, vcpu))
     key = bank_of(vcpu, intid)
     guard = and_(not_(s.locked), known, not_(iff(s.vm.irq_line[key], level)))
-    target = ite(lt(intid, NR_PRIVATE_IRQS), vcpu, s.vm.irq_spi_cpu[intid], width=3)
+    target = _target(s.vm, vcpu, intid)
     rises = and_(s.vm.irq_cfg[key], level)
     ghost = put(s.ghost, key, rises, owed=True)
     new = replace(s, vm=put(s.vm, key, irq_line=level), ghost=ghost)
@@ -42,19 +42,24 @@ def inject(s: Machine, vcpu: int, intid: int, level: bool, domain: Domain, switc
         wanted = deliverable(new.vm, target, intid, 0, switches)
         new = replace(new, vm=put(new.vm, target, wanted, pending_on_cpu=True))
         return guard, kick_vcpus(new, switches)
-    return guard, kick_vcpus(_inject_2012(new, target, intid, key, level, domain, switches), switches)
+    new, _ = vgic_update_irq_state(new, vcpu, intid, level, domain, switches)
+    return guard, kick_vcpus(new, switches)
 
 
-def _inject_2012(
-    s: Machine, target: int, intid: int, key: tuple[int, int], level: bool, domain: Domain, switches: Switches
-) -> Machine:
-    """`vgic_update_irq_state` of 2012, where `irq_state` is the line of a level interrupt and the latch of an edge."""
+def vgic_update_irq_state(
+    s: Machine, vcpu: int, intid: int, level: bool, domain: Domain, switches: Switches
+) -> tuple[Machine, bool]:
+    """Injection of 2012 to v3.10, where `irq_state` is the line of a level interrupt and the latch of an edge.
+
+    Say also whether there is reason to kick anybody; the machine kicks whoever has something to look at in any case.
+    """
+    key, target = bank_of(vcpu, intid), _target(s.vm, vcpu, intid)
     edge = s.vm.irq_cfg[key]
     changes = ite(edge, and_(level, not_(s.vm.irq_state[key])), not_(iff(s.vm.irq_state[key], level)))
     new = replace(s, vm=put(s.vm, key, changes, irq_state=level))
     if switches.inject_recomputes:
         updated = update_state(new, domain, switches)
-        return ite(changes, updated, new)
+        return ite(changes, updated, new), changes
     cares = and_(changes, s.vm.irq_enabled[key])
     if switches.inject_skips_active:
         cares = and_(cares, or_(edge, not_(s.vm.irq_active[key])))
@@ -65,7 +70,12 @@ def _inject_2012(
     )
     if switches.lowering_clears_cached:
         new = replace(new, shadow=put(new.shadow, (target, intid), and_(changes, not_(level)), cached=False))
-    return new
+    return new, cares
+
+
+def _target(vm: Vm, vcpu: int, intid: int) -> int:
+    """Return the vCPU that an interrupt goes to; a private one is that of `vcpu`."""
+    return ite(lt(intid, NR_PRIVATE_IRQS), vcpu, vm.irq_spi_cpu[intid], width=3)
 
 
 def update_state(s: Machine, domain: Domain, switches: Switches) -> Machine:

@@ -91,7 +91,7 @@ def _left(s: Machine, vcpu: int, key: tuple[int, ...], switches: Switches) -> bo
 def vgic_queue_irq(
     s: Machine, vcpu: int, intid: int, source: int, domain: Domain, switches: Switches
 ) -> tuple[Machine, bool]:
-    """Make an interrupt pending: in the list register where it is, else in the first that the saved ELRSR has empty.
+    """Make an interrupt pending: in the list register where it is, else in the first that seems free.
 
     Say also whether there was one.
     """
@@ -100,15 +100,23 @@ def vgic_queue_irq(
     old = s.shadow.lr[vcpu, mapped]
     again = and_(not_(s.shadow.lr_map[key] == LR_EMPTY), old.cpuid == source)
     found, (empty,) = domain.first(
-        "empty", "lr", lambda k: and_(lt(k[0], s.nr_lr), s.shadow.elrsr[vcpu, k[0]]), given=(vcpu,)
+        "empty", "lr", lambda k: and_(lt(k[0], s.nr_lr), _seems_free(s, vcpu, k[0], switches)), given=(vcpu,)
     )
     l = ite(again, mapped, empty, width=6)
     eoi = _asks_for_eoi(s.vm, vcpu, intid, switches)
     queued = or_(again, found)
-    lr = ite(again, replace(old, state=_made_pending(old), eoi=or_(old.eoi, eoi)), _fresh(intid, source, eoi))
-    shadow = put(s.shadow, (vcpu, l), queued, lr=lr, elrsr=False, lr_used=True)
+    kept = old.eoi if switches.requeue_keeps_eoi else or_(old.eoi, eoi)
+    lr = ite(again, replace(old, state=_made_pending(old), eoi=kept), _fresh(intid, source, eoi))
+    shadow = put(s.shadow, (vcpu, l), queued, lr=lr, lr_used=True)
+    if not switches.queue_finds_unused:
+        shadow = put(shadow, (vcpu, l), queued, elrsr=False)
     shadow = put(shadow, key, queued, lr_map=widened(l, 8))
     return replace(s, shadow=shadow), queued
+
+
+def _seems_free(s: Machine, vcpu: int, l: int, switches: Switches) -> bool:
+    """Say whether a list register is taken for empty: the saved ELRSR reports it, or it is not in use."""
+    return not_(s.shadow.lr_used[vcpu, l]) if switches.queue_finds_unused else s.shadow.elrsr[vcpu, l]
 
 
 def _made_pending(lr: ListRegister) -> int:

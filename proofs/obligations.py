@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from itertools import combinations
 from typing import Any
 
-from model.generation import OCTOBER_2012, REFERENCE, Switches
+from model.generation import OCTOBER_2012, REFERENCE, V3_10, Switches
 from model.gich import FIRST_SPECIAL_INTID
 from properties.property import At
 from vgicheck.c.binding import Bound
@@ -22,8 +22,11 @@ from .claims import claimed_of
 REFINES = "refines-model"
 SWITCHES: dict[str, tuple[str, ...]] = {
     "vgic_maintenance_handler": ("handler_", "irq_rearms"),
-    "__kvm_vgic_sync_from_cpu": (),
-    "vgic_queue_irq": ("marks_every_irq", "map_by_source"),
+    "__kvm_vgic_sync_from_cpu": ("sync_processes_eisr", "irq_rearms"),
+    "__kvm_vgic_sync_hwstate": ("sync_processes_eisr", "irq_rearms"),
+    "vgic_process_maintenance": ("irq_rearms",),
+    "vgic_queue_irq": ("marks_every_irq", "map_by_source", "queue_finds_", "requeue_"),
+    "vgic_update_irq_state": ("inject_skips_active", "lowering_"),
     "kvm_vgic_vcpu_init": ("lr_count_", "vcpu_id_", "vmcr_"),
     "kvm_vgic_hyp_init": ("hyp_",),
     "kvm_vgic_init": ("init_", "addresses_", "targets_"),
@@ -31,6 +34,13 @@ SWITCHES: dict[str, tuple[str, ...]] = {
     "vgic_handle_mmio": ("mmio_", "line_apart"),
 }
 """Which switches of the model speak of which function, by the start of their names."""
+NOT_THE_REFERENCE = (
+    "__kvm_vgic_sync_from_cpu",
+    "__kvm_vgic_sync_hwstate",
+    "vgic_process_maintenance",
+    "vgic_update_irq_state",
+)
+"""What the reference does otherwise than by switches of these functions' models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +117,7 @@ def unsupported(function: str, name: str, cause: Unsupported) -> Obligation:
 
 
 def _refines(judge: Judge, job: Job) -> Obligation:
-    """Look for the choices of the model that the function makes, the nearest to the October 2012 code first.
+    """Look for the choices of the model that the function makes, in the order of `candidates`.
 
     A candidate that a counterexample to an earlier one refutes is not asked about again.  Of those that were asked
     about, the one is told that does what the function does in most of the counterexamples.
@@ -137,10 +147,10 @@ def _with(transition: Any, switches: Switches) -> Any:
 
 
 def candidates(function: str) -> Sequence[Switches]:
-    """List the choices that concern a function, nearest to the October 2012 code first, then the reference."""
+    """List the choices that concern a function: those of October 2012, the reference and v3.10, then others."""
     prefixes = SWITCHES[function]
     free = [f.name for f in fields(Switches) if f.name.startswith(prefixes)]
-    chosen = [OCTOBER_2012, REFERENCE]
+    chosen = [OCTOBER_2012, V3_10] if function in NOT_THE_REFERENCE else [OCTOBER_2012, REFERENCE, V3_10]
     for count in range(1, len(free) + 1):
         chosen += [replace(OCTOBER_2012, **dict.fromkeys(on, True)) for on in combinations(free, count)]
     known: dict[tuple[bool, ...], Switches] = {}

@@ -22,7 +22,7 @@ from model.init import HypInitState, VcpuInitState, VmInitState, kvm_vgic_hyp_in
 from model.lr import LRState, decode, legal_word
 from model.vmcr import decode_vmcr
 from properties.property import At
-from vgicheck.c.binding import Bound, Invariant, View
+from vgicheck.c.binding import GIVEN, Bound, Invariant, View
 from vgicheck.c.source import Stub
 from vgicheck.engine.maps import Key, Map
 from vgicheck.engine.values import and_, bit, field_of, is_symbolic, ite, le, lt, not_, or_, widened
@@ -337,6 +337,7 @@ class Names:
         "vgicheck_kvm": "kvm",
         "vgicheck_world": "kernel",
         "vgicheck_entry": "given",
+        GIVEN: "given",
         "vgicheck_running_vcpu": "running vcpu",
     }
     _REGISTERS: ClassVar = {HCR: "GICH_HCR", VTR: "GICH_VTR", VMCR: "GICH_VMCR", APR: "GICH_APR"}

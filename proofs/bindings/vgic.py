@@ -136,8 +136,8 @@ def the_vcpu(inputs: Inputs) -> Address:
 def argument(inputs: Inputs, layout: Layout, name: str, kind: CType, in_interrupt: bool) -> Any:
     """Return what a function is called with.
 
-    A pointer leads to the VM, the vCPU or the access at hand, or else to an object of its own; one whose type says
-    nothing is opaque, but for the cookie of an interrupt handler.
+    A pointer leads to the VM, the vCPU or the access at hand, or else to an object of its own, one to an integer to one
+    or more; one whose type says nothing is opaque, but for the cookie of an interrupt handler.
     """
     if isinstance(kind, Int):
         return inputs.word(f"{GIVEN}.{name}", (), kind.bits)
@@ -157,6 +157,7 @@ def argument(inputs: Inputs, layout: Layout, name: str, kind: CType, in_interrup
         return Address(f"vgicheck_at_{name}")
     if isinstance(target, Int):
         layout.objects[f"vgicheck_at_{name}"] = Array(target, 1)
+        layout.beginnings.add(f"vgicheck_at_{name}")
         return Address(f"vgicheck_at_{name}", (0,))
     return Opaque(name)
 

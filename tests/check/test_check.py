@@ -143,6 +143,45 @@ def test_a_fault_is_refuted_where_it_is(name: str) -> None:
     assert fault.location.line <= len(lines)
 
 
+# A pointer to integers that comes from outside ---------------------------------------------------------------------------
+
+READS = {
+    "the first": ("words[0]", Verdict.PROVED),
+    "the second": ("words[1]", Verdict.UNSUPPORTED),
+    "any": ("words[n]", Verdict.UNSUPPORTED),
+    "any that is the first": ("(n ? 0 : words[n])", Verdict.PROVED),
+    "a bit of the first": ("test_bit(n & 31, (unsigned long *)words)", Verdict.PROVED),
+    "any bit": ("test_bit(n, (unsigned long *)words)", Verdict.UNSUPPORTED),
+    "a bit search": ("find_first_bit((unsigned long *)words, n)", Verdict.UNSUPPORTED),
+    "a comparison": ("(words + n == (u32 *)kvm->arch.vgic.irq_enabled.shared.reg)", Verdict.UNSUPPORTED),
+}
+"""What a function reads at a pointer that it is given, and whether that is in bounds."""
+
+
+@pytest.mark.parametrize("name", READS)
+def test_of_a_pointer_from_outside_only_the_beginning_is_known(name: str) -> None:
+    """Of how much there is behind a pointer to integers, only a caller knows: beyond the first nothing is refuted."""
+    read, expected = READS[name]
+    text = f"{TEXT}\nu32 at(struct kvm *kvm, u32 *words, unsigned int n)\n{{\n\treturn {read};\n}}\n"
+    found = judged(text, "at")
+    assert {found["at", kind].verdict for kind in ("in-bounds", "no-undefined")} == {expected}, found
+    if expected is Verdict.UNSUPPORTED:
+        location = found["at", "in-bounds"].location
+        assert location is not None and text.split("\n")[location.line - 1] == f"\treturn {read};"
+
+
+def test_a_caller_that_shows_the_size_is_held_to_it() -> None:
+    """The same read of an array that a caller of the file passes is refuted where the array ends."""
+    text = TEXT + (
+        "\nstatic u32 at(u32 *words, unsigned int n)\n{\n\treturn words[n];\n}\n"
+        "\nu32 of_shared(struct kvm *kvm, unsigned int n)\n{\n"
+        "\treturn at(kvm->arch.vgic.irq_enabled.shared.reg, n);\n}\n"
+    )
+    assert judged(text, "of_shared")["at", "in-bounds"].verdict is Verdict.REFUTED
+    bounded = text.replace("shared.reg, n)", "shared.reg, n % (VGIC_NR_SHARED_IRQS / 32))")
+    assert judged(bounded, "of_shared")["at", "in-bounds"].verdict is Verdict.PROVED
+
+
 # What is not understood -----------------------------------------------------------------------------------------------
 
 STRANGE = "\tfloat strange = 1;\n"

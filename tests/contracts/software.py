@@ -107,7 +107,7 @@ def queueing_takes_an_empty_register(
     assert queued or mapped == LR_EMPTY
 
 
-@contract("queueing", "eoi=or_(old.eoi, eoi)", "eoi=old.eoi")
+@contract("queueing", "else or_(old.eoi, eoi)", "else old.eoi")
 def queueing_again_stays_in_place(intid: int, state: int, eoi: bool, room: bool) -> None:
     """An interrupt that is in a list register is made pending there, and takes no other."""
     assert intid in (SGI, SPI) and 0 <= state < 4

@@ -115,3 +115,54 @@ def test_a_long_diagram_has_a_term() -> None:
     for atom in reversed(atoms):
         long = guards.and_(atom, long)
     assert z3.is_and(guards.term(long))
+
+
+# The order of atoms ----------------------------------------------------------------------------------
+
+
+def test_a_new_atom_beside_another_changes_no_meaning() -> None:
+    """Wherever new atoms are put in the order, diagrams mean what they are made of and are canonical."""
+    random_ = random.Random(5)
+    for _ in range(6):
+        guards, by_table = Guards(), dict[Table, int]()
+        for i, atom in enumerate(ATOMS):
+            with guards.beside(guards.of(ATOMS[random_.randrange(i)]) if i else TRUE):
+                guards.of(atom)
+            for _ in range(3):
+                with guards.beside(guards.of(ATOMS[random_.randrange(i + 1)])):
+                    guard, table = random_guard(guards, random_)
+                assert table_of(guards.term(guard)) == table
+                assert by_table.setdefault(table, guard) == guard
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_pairs_that_stand_beside_each_other_are_small(beside: bool) -> None:
+    """What is said of pairs of atoms takes two nodes a pair where they are neighbours, and else doubles with each."""
+    count, guards = 64, Guards(limit=20_000)
+    first = [guards.of(z3.Bool(f"a{i}")) for i in range(count)]
+
+    def all_pairs() -> int:
+        found = FALSE
+        for i, a in enumerate(first):
+            with guards.beside(a if beside else TRUE):
+                found = guards.or_(found, guards.and_(a, guards.of(z3.Bool(f"b{i}"))))
+        return found
+
+    if beside:
+        assert all_pairs() == all_pairs() > TRUE
+    else:
+        with pytest.raises(TooLarge):
+            all_pairs()
+
+
+def test_there_is_room_for_any_number_beside_an_atom() -> None:
+    """More atoms than there are places between two come between them all the same, each at a place of its own."""
+    guards = Guards()
+    here, last = guards.of(z3.Bool("here")), guards.of(z3.Bool("last"))
+    with guards.beside(here):
+        between = [guards.of(z3.Bool(f"between{i}")) for i in range(100)]
+    both = [guards.all([here, b, last]) for b in between]
+    assert len(set(both)) == 100
+    assert both == [guards.all([last, b, here]) for b in between]
+    # A diagram starts with the atom that comes first, and ends with the one that comes last.
+    assert all(str(guards.term(g)).startswith("And(here") and str(guards.term(g)).endswith("last))") for g in both)

@@ -23,6 +23,7 @@ BROKEN = {
         "an interrupt that the guest sets anew",
         {"disabled-not-delivered", "edge-once", "lowered-not-delivered"},
     ),
+    "queue_finds_unused": ("a level interrupt, one vCPU", {"active-iff-in-service", "level-not-lost"}),
     "sync_rearms": (
         "a level interrupt, one vCPU",
         {"kick-not-lost", "level-not-lost", "nobody-sleeps-on-pending", "oracle-sound", "overflow-sets-uie"},
@@ -41,6 +42,7 @@ BROKEN = {
 UNREAD = "the flush of the reference does not read the cached copy"
 UNNOTICED = {
     "marks_every_irq": "with the sync that re-arms, an edge that is not marked active is found again by its state",
+    "requeue_keeps_eoi": "what asks for its EOI is marked active, and is not queued again",
     "queue_clears_cached": UNREAD,
     "lowering_clears_cached": UNREAD,
     "inject_skips_active": UNREAD,

@@ -160,26 +160,40 @@ class Activation:
             key = (max if descending else min)(scope.ready)
             state = self.evaluator.join(scope.ready.pop(key))
             inner: dict[int, list[State]] = {}
-            if key and key[-1][1] == "block":
-                self._resume(key[-1][0], state, scope, inner)
-            else:
+            resumes = bool(key) and key[-1][1] == "block"
+            if not resumes:
                 if rounds and not self._goes_on(state):
                     continue
                 rounds += 1
                 blind += all(kind == "other" for _, kind in key) and state.path != TRUE
                 self._bounded(loop, rounds, blind)
-                pending = self._next_bit(state, scope)
-                if pending is None:
-                    continue
-                self._block(loop.head, pending, inner)
-            back = inner.pop(loop.head, [])
-            self._region([b for b in loop.blocks if b != loop.head], inner, loop.head)
-            back += inner.pop(loop.head, [])
+            with self.evaluator.guards.beside(self._turn(state, scope)):
+                if resumes:
+                    self._resume(key[-1][0], state, scope, inner)
+                else:
+                    pending = self._next_bit(state, scope)
+                    if pending is None:
+                        continue
+                    self._block(loop.head, pending, inner)
+                back = inner.pop(loop.head, [])
+                self._region([b for b in loop.blocks if b != loop.head], inner, loop.head)
+                back += inner.pop(loop.head, [])
             for block, states in inner.items():
                 waiting.setdefault(block, []).extend(states)
             for s in back:
                 self._sort_in(s, scope)
         self.open.pop()
+
+    def _turn(self, state: State, scope: _Scope) -> int:
+        """Return the guard under which the bit is there that a search is at, where the loop is one over bits.
+
+        What a turn asks about its bit of one bitmap stands beside what another loop asked about that of another.
+        """
+        found = (state.locals.get(name) for name in scope.control)
+        search = next((s for s in found if isinstance(s, Search)), None)
+        if search is None:
+            return TRUE
+        return self.evaluator.domain.compare("<", search.start, search.size, search.type)
 
     def _bounded(self, loop: Loop, rounds: int, blind: int) -> None:
         if rounds > MOST_ITERATIONS:

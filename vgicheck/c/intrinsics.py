@@ -37,11 +37,11 @@ def bitmaps(e: Evaluator, state: State, pointer: Any, call: Call) -> list[tuple[
         if not isinstance(place.type, Int) or place.type.bits != WORD:
             raise Unsupported("a bit operation on something that is not made of 32-bit words", call.loc)
         if not place.bounds:
-            place = Place(place.region, (0,), place.type, (1,))
+            place = Place(place.region, (0,), place.type, (1,), object=place.object)
         if not isinstance(place.key[-1], int):
             raise Unsupported("a bit operation from a word that is not known exactly", call.loc)
         for index, length in zip(place.key[:-1], place.bounds[:-1], strict=True):
-            e.claim_below(state, guard, index, length, call.loc, str(address))
+            e.claim_below(state, guard, index, length, call.loc, address)
         found.append((guard, place, place.key[-1] * WORD, (place.bounds[-1] - place.key[-1]) * WORD))
     return found
 
@@ -98,7 +98,7 @@ def _bit_operation(read: bool, write: bool | None, change: bool = False) -> Intr
                 both = g.and_(guard, chosen)
                 if g.and_(both, state.path) == FALSE:
                     continue
-                e.claim_below(state, both, n, bits, call.loc, f"{place.region} (bits)")
+                e.claim_below(state, both, n, bits, call.loc, Address(place.object), f"{place.region} (bits)")
                 position = n + first if first or isinstance(n, int) else n
                 old = _read_bit(e, state, place, position, call.loc) if read or change else FALSE
                 hits.append((both, old))
@@ -124,7 +124,8 @@ def _find_bit(has_start: bool, wanted: bool) -> Intrinsic:
         _, place, first, bits = places[0]
         unsigned = Int(WORD, False)
         holds = e.domain.compare("<=", size, bits, unsigned)
-        e.claim(state, "in-bounds", holds, call.loc, f"a search of at most the {bits} bits of {place.region}")
+        text = f"a search of at most the {bits} bits of {place.region}"
+        e.claim_inside(state, holds, call.loc, place.object, text)
         if e.widening is not None:
             return _somewhere(e, state, place, start, size, wanted, call.loc)
         region = state.memory.region(place)
@@ -199,7 +200,7 @@ def _device(e: Evaluator, state: State, pointer: Any, call: Call, bytes_: int) -
             raise Unsupported("device access to memory that is no device", call.loc)
         offset = place.key[0]
         length = place.bounds[0]
-        e.claim_below(state, guard, offset, length - bytes_ + 1, call.loc, address.object)
+        e.claim_below(state, guard, offset, length - bytes_ + 1, call.loc, address, address.object)
         low = e.domain.binary("&", offset, bytes_ - 1, INDEX, INDEX)
         aligned = e.domain.compare("==", low, 0, INDEX)
         e.claim(state, "in-bounds", e.guards.or_(e.guards.not_(guard), aligned), call.loc, "an aligned device access")

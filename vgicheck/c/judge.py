@@ -60,7 +60,7 @@ class Question:
     """An obligation before it is judged: its parts over two memories, and the kinds of claims that belong to it.
 
     `repeated`: the memories are those after a first run and after a second.  `anywhere`: a refutation may start from
-    any state that satisfies the invariants, also one that is not known to occur.
+    any state that satisfies the invariants, also one that is not known to occur.  Without `tell` it is not told.
     """
 
     name: str
@@ -68,6 +68,7 @@ class Question:
     kinds: frozenset[str]
     repeated: bool = False
     anywhere: bool = False
+    tell: bool = True
 
 
 @dataclass(slots=True)
@@ -153,7 +154,7 @@ class Judge:
         """Judge whether the function does to the state what a transition of the model does, and nothing else.
 
         With a refutation comes the plain run and the indices at which they differ.  `anywhere`: it may start from a
-        state that is not known to occur.
+        state that is not known to occur, and is run, but neither made small nor explained.
         """
 
         def parts(before: View, after: View, at: Any) -> Sequence[PartLike]:
@@ -164,7 +165,7 @@ class Judge:
             known = {region for region, _ in modelled.read}
             return [*equal, *self._frame(before, after, known, at)]
 
-        obligation = self._judged(Question(name, parts, frozenset({name}), anywhere=anywhere))
+        obligation = self._judged(Question(name, parts, frozenset({name}), anywhere=anywhere, tell=not anywhere))
         return obligation, self._broken
 
     def agrees(self, transition: Callable[[Any, Any], Any], choice: Any, counterexample: tuple[Plain, Any]) -> bool:
@@ -300,14 +301,15 @@ class Judge:
         if run is None:
             reason = f"{finding.reason}: the solver's counterexample does not fail when it is run"
             return self._obligation(question, finding, Verdict.UNKNOWN, reason)
-        if self.tell:
+        tell = self.tell and question.tell
+        if tell:
             run = self._run(question, self._shrunk(question, run, cells, at))
         self._broken = run, at
         broken = self._failure(question, run, at)
         assert broken is not None
         obligation = self._obligation(question, finding, Verdict.REFUTED, broken[0])
         obligation.replay = recorded(run, self.bound.entry, 2 if question.repeated else 1, question.kinds)
-        if not self.tell:
+        if not tell:
             return obligation
         sentence, _ = broken
 
@@ -342,10 +344,15 @@ class Judge:
         return Plain(given, evaluator, summary.after, self._called(evaluator, summary))
 
     def _failure(self, question: Question, run: Plain, at: Any) -> tuple[str, Loc | None] | None:
-        """Return the sentence that fails in a plain run, with its line where the evaluator claimed it."""
+        """Return the sentence that fails in a plain run, with its line where the evaluator claimed it.
+
+        Of a run that does not return, as where a BUG_ON fires, only what is claimed on the way can fail.
+        """
         for claim in run.end.claims:
             if claim.kind in question.kinds:
                 return self.bound.words.spoken(claim.text), claim.loc
+        if run.evaluator.guards.term(run.end.returns) is not True:
+            return None
         for part in question.parts(*_of(run), at):
             if part.premise is True and part.conclusion is False:
                 return part.sentence, None

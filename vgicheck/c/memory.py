@@ -105,13 +105,14 @@ class Layout:
     """The types of the objects of a program; `kinds` has one place of each region that was touched.
 
     With `by_words` bitmaps are arrays of words like others; `bitmaps` are regions of words that are kept bit by bit
-    whatever their types say.
+    whatever their types say.  `beginnings` are the objects that may be longer than their types say.
     """
 
     program: Program
     by_words: bool = False
     bitmaps: frozenset[str] = frozenset()
     objects: dict[str, CType] = field(default_factory=dict)
+    beginnings: set[str] = field(default_factory=set)
     kinds: dict[str, Place] = field(default_factory=dict)
     _members: dict[tuple[str, str], tuple[CType, str, int, bool]] = field(default_factory=dict)
     _viewed: dict[str, str] = field(default_factory=dict)

@@ -345,9 +345,11 @@ class Evaluator:
             self.claims.append(Claim(kind, state.path, holds, self.reported(loc), _FRAME.sub("", text)))
 
     def require(self, state: State, kind: str, holds: int, loc: Loc, text: str) -> None:
-        """Record a claim, and follow the path only where it holds."""
+        """Record a claim, and follow the path only where it holds; one that cannot fail leaves no trace on the path."""
         self.claim(state, kind, holds, loc, text)
-        state.path = self.guards.and_(state.path, holds)
+        fails = self.guards.and_(state.path, self.guards.not_(holds))
+        if fails != FALSE and (self.widening is not None or self.feasible(self.guards.term(fails))):
+            state.path = self.guards.and_(state.path, holds)
 
     # Values -------------------------------------------------------------------------------------
 
@@ -413,7 +415,8 @@ class Evaluator:
                 break
             if position - search.first > MOST_BITS:
                 raise Unsupported("a search through more bits than the limit", self._here(""))
-            found = self.guards.and_(inside, self.domain.search_hit(search.moved(position)))
+            with self.guards.beside(inside):
+                found = self.guards.and_(inside, self.domain.search_hit(search.moved(position)))
             options.append((self.guards.and_(none, found), position))
             none = self.guards.and_(none, self.guards.not_(found))
             position += 1
@@ -516,7 +519,8 @@ class Evaluator:
             if a.object != b.object:
                 for end in (a, b):
                     text = f"{end.object} compared with another object at a place inside it"
-                    self.claim(state, "no-undefined", g.or_(g.not_(guard), self._inside(end)), loc, text)
+                    inside = g.or_(g.not_(guard), self._inside(end))
+                    self.claim_inside(state, inside, loc, end.object, text, "no-undefined")
                 return FALSE
             if not self._comparable_by_steps(a, b):
                 x, y = (self.layout.offset(p, self.domain) for p in (a, b))
@@ -797,17 +801,30 @@ class Evaluator:
     def _claim_bounds(self, state: State, guard: int, address: Address, loc: Loc) -> None:
         place = self.layout.place(address)
         for index, length in zip(place.key, place.bounds, strict=True):
-            self.claim_below(state, guard, index, length, loc, str(Address(address.object, address.path)))
+            self.claim_below(state, guard, index, length, loc, address)
 
-    def claim_below(self, state: State, guard: int, index: Any, length: int, loc: Loc, what: str) -> None:
-        """Claim that an index is inside an array of a given length."""
+    def claim_below(
+        self, state: State, guard: int, index: Any, length: int, loc: Loc, address: Address, what: str = ""
+    ) -> None:
+        """Claim that an index is inside an array of a given length, which is part of the object at an address.
+
+        Raises `Unsupported` where it may be beyond what is known of an object of which only the beginning is.
+        """
         if isinstance(index, int) and 0 <= index < length:
             return
         inside = self.domain.compare("<", self.domain.convert(index, INDEX, UNSIGNED), length, UNSIGNED)
         g = self.guards
-        self.claim(
-            state, "in-bounds", g.or_(g.not_(guard), inside), loc, f"index within 0..{length - 1} of {_array(what)}"
-        )
+        text = f"index within 0..{length - 1} of {_array(what or str(address))}"
+        self.claim_inside(state, g.or_(g.not_(guard), inside), loc, address.object, text)
+
+    def claim_inside(self, state: State, holds: int, loc: Loc, name: str, text: str, kind: str = "in-bounds") -> None:
+        """Claim that an access to an object is inside it. Raises `Unsupported` as `claim_below` does."""
+        if name not in self.layout.beginnings:
+            self.claim(state, kind, holds, loc, text)
+            return
+        beyond = self.guards.and_(state.path, self.guards.not_(holds))
+        if beyond != FALSE and self.feasible(self.guards.term(beyond)):
+            raise Unsupported("an access beyond the first element at a pointer of which no caller shows the size", loc)
 
     # Instructions -------------------------------------------------------------------------------
 

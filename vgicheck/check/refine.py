@@ -23,7 +23,7 @@ from .reading import Reading
 
 IDS = (*(p.id for p in PROPERTIES), REFINES)
 """The properties that are judged of functions that are bound."""
-A_TASK = 4
+A_TASK = 5
 """Properties that one process judges: of one function they need one summary, and there is more than one process."""
 
 

@@ -5,15 +5,22 @@ or every later formula drags the whole history along.  A canonical form gives th
 structure is
 canonical: `x < 3` and `x < 4` are unrelated atoms.
 
-Diagrams are plain integers; 0 is false, 1 is true.  Atoms are ordered by first appearance.
+Diagrams are plain integers; 0 is false, 1 is true.  Atoms are ordered by first appearance, but for those that come
+`beside` another: what is said of one bit of several words belongs together, or a diagram of all bits doubles with each.
 """
 
 from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import z3
 
 FALSE = 0
 TRUE = 1
+GAP = 1 << 20
+"""How far apart atoms are put in the order, so that others fit between them."""
 
 
 class TooLarge(Exception):
@@ -32,6 +39,9 @@ class Guards:
         self._unique: dict[tuple[int, int, int], int] = {}
         self._atoms: list[z3.BoolRef] = []
         self._atom_of: dict[int, int] = {}
+        self._rank: list[int] = []
+        self._ranks: list[int] = []
+        self._beside: int | None = None
         self._ite_cache: dict[tuple[int, int, int], int] = {}
         self._constrain_cache: dict[tuple[int, int], int] = {}
         self._terms: dict[int, z3.BoolRef] = {}
@@ -54,7 +64,33 @@ class Guards:
         if key not in self._atom_of:
             self._atom_of[key] = len(self._atoms)
             self._atoms.append(condition)
+            self._rank_next()
         return self._node(self._atom_of[key], FALSE, TRUE)
+
+    @contextmanager
+    def beside(self, guard: int) -> Iterator[None]:
+        """Put new atoms right after the first atom of a guard, where it has one, for as long as the context lasts."""
+        before = self._beside
+        if guard > TRUE:
+            self._beside = self._nodes[guard][0]
+        try:
+            yield
+        finally:
+            self._beside = before
+
+    def _rank_next(self) -> None:
+        """Give the newest atom its place in the order; that of the others among each other stays as it is."""
+        last = self._ranks[-1] if self._ranks else 0
+        rank = last + GAP
+        if self._beside is not None and self._rank[self._beside] != last:
+            here = self._rank[self._beside]
+            behind = self._ranks[bisect_right(self._ranks, here)]
+            if behind - here == 1:
+                self._rank, self._ranks = [r * GAP for r in self._rank], [r * GAP for r in self._ranks]
+                here, behind = here * GAP, behind * GAP
+            rank = (here + behind) // 2
+        self._rank.append(rank)
+        insort(self._ranks, rank)
 
     def not_(self, a: int) -> int:
         """Negate."""
@@ -94,7 +130,7 @@ class Guards:
         known = self._ite_cache.get(key)
         if known is not None:
             return known
-        level = min(self._level(x) for x in key)
+        level = self._first(*key)
         low = self.ite(*(self._cofactor(x, level, 0) for x in key))
         high = self.ite(*(self._cofactor(x, level, 1) for x in key))
         result = self._node(level, low, high)
@@ -114,7 +150,7 @@ class Guards:
         known = self._constrain_cache.get(key)
         if known is not None:
             return known
-        level = min(self._level(f), self._level(care))
+        level = self._first(f, care)
         care_low, care_high = self._cofactor(care, level, 0), self._cofactor(care, level, 1)
         f_low, f_high = self._cofactor(f, level, 0), self._cofactor(f, level, 1)
         if care_high == FALSE:
@@ -165,8 +201,9 @@ class Guards:
             self._nodes.append(key)
         return known
 
-    def _level(self, guard: int) -> int:
-        return self._nodes[guard][0] if guard > TRUE else len(self._atoms)
+    def _first(self, *guards: int) -> int:
+        """Return the atom that comes first of those at which diagrams start, not all of them constants."""
+        return min((self._nodes[g][0] for g in guards if g > TRUE), key=self._rank.__getitem__)
 
     def _cofactor(self, guard: int, level: int, value: int) -> int:
         node = self._nodes[guard]

@@ -1,0 +1,108 @@
+"""Injection, of November 2012 to v3.10, tied to the model: a VM of up to eight vCPUs, any of them the target."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from model.distributor import MAX_CPUS, NR_PRIVATE_IRQS
+from model.inject_irq import InjectState, vgic_update_irq_state
+from properties.property import At
+from vgicheck.c.binding import GIVEN, Bound, Invariant, View
+from vgicheck.c.ir import Program
+from vgicheck.engine.values import bit, field_of, ite, lt, same, widened
+
+from . import kvm_2012, vcpu, vgic
+from .called import arguments
+from .promise import has
+from .trees_2012 import PRIVATE_EDGES
+
+UPDATE = "vgic_update_irq_state"
+PENDING, PRIVATE, SHARED = (f"{vgic.CPU}.{name}[]" for name in ("pending", "pending_percpu", "pending_shared"))
+CALLER = "kvm_vm_ioctl_irq_line"
+
+
+def bound(program: Program, functions: Collection[str], irqs: int) -> Iterator[Bound]:
+    """Yield what is bound of a file with these functions."""
+    if UPDATE in functions and len(program.functions[UPDATE].params) == 4:
+        found = _update(program, irqs)
+        edges = [PRIVATE_EDGES] if "__kvm_vgic_sync_to_cpu" in functions else []
+        yield replace(found, invariants=[*found.invariants, *edges])
+
+
+def _update(program: Program, irqs: int) -> Bound:
+    _, cpuid, irq, level = program.functions[UPDATE].params
+
+    def abstract(view: View) -> InjectState:
+        inputs = view.memory.inputs
+        return InjectState(
+            cpuid=inputs.word(f"{GIVEN}.{cpuid}", (), 32),
+            irq=inputs.word(f"{GIVEN}.{irq}", (), 32),
+            level=bit(inputs.word(f"{GIVEN}.{level}", (), 8), 0),
+            irq_enabled=kvm_2012.banked(view, "irq_enabled"),
+            irq_cfg=kvm_2012.banked(view, "irq_cfg"),
+            irq_active=kvm_2012.banked(view, "irq_active"),
+            irq_state=kvm_2012.banked(view, "irq_state"),
+            irq_spi_cpu=view.map(partial(_spi_cpu, view), width=3),
+            pending=view.map(partial(_split if has(program, "vgic_cpu", "pending_percpu") else _waits, view)),
+            pending_on_cpu=view.map(lambda c: bit(view.word(f"{vgic.DIST}.irq_pending_on_cpu"), c)),
+            told=view.returned(),
+        )
+
+    def prefer(s: InjectState, at: At) -> Sequence[Any]:
+        return [s.irq == 34, s.cpuid == 0, at.intid == 34, at.vcpu == 0]
+
+    return Bound(
+        UPDATE,
+        UPDATE,
+        abstract,
+        vgic_update_irq_state,
+        _assumed(cpuid, irq, level, irqs),
+        prefer,
+        kvm_2012.Names(),
+        vcpu.BITMAPS | {PENDING, PRIVATE, SHARED},
+        arguments=partial(arguments, program, UPDATE),
+        pointers=vgic.pointers,
+    )
+
+
+def _spi_cpu(view: View, intid: int) -> int:
+    return field_of(view.word(f"{vgic.DIST}.irq_spi_cpu[]", widened(intid, 32) - NR_PRIVATE_IRQS, bits=8), 2, 0)
+
+
+def _waits(view: View, cpu: int, intid: int) -> bool:
+    return view.bit(PENDING, cpu, intid)
+
+
+def _split(view: View, cpu: int, intid: int) -> bool:
+    wide = widened(intid, 32)
+    return ite(lt(intid, NR_PRIVATE_IRQS), view.bit(PRIVATE, cpu, wide), view.bit(SHARED, cpu, wide - NR_PRIVATE_IRQS))
+
+
+def _assumed(cpuid: str, irq: str, level: str, irqs: int) -> list[Invariant]:
+    return [
+        Invariant(f"{GIVEN}.{irq}", lambda key, value: lt(value, irqs), "irq_num is below VGIC_NR_IRQS", CALLER),
+        Invariant(f"{GIVEN}.{cpuid}", lambda key, value: lt(value, MAX_CPUS), f"cpuid is below {MAX_CPUS}", CALLER),
+        Invariant(f"{GIVEN}.{level}", lambda key, value: lt(value, 2), "", ""),
+        Invariant(
+            f"{vgic.VCPUS}[].vcpu_id",
+            lambda key, value: same(value, key[0]),
+            "vCPUs stand in kvm->vcpus by their ids",
+            "the VMM, which creates them in this order",
+        ),
+        Invariant(
+            f"{vgic.DIST}.irq_spi_cpu[]",
+            lambda key, value: lt(value, MAX_CPUS),
+            f"irq_spi_cpu is below {MAX_CPUS}",
+            "vgic_set_target_reg",
+        ),
+        Invariant(
+            f"{vgic.KVM}.online_vcpus.counter",
+            lambda key, value: lt(value, MAX_CPUS + 1),
+            f"there are at most {MAX_CPUS} vCPUs",
+            "kvm_vm_ioctl_create_vcpu",
+        ),
+        Invariant(f"{vgic.DIST}.lock.held", lambda key, value: lt(value, 1), "no lock is held on entry", ""),
+    ]
