@@ -15,6 +15,9 @@ MACHINE_EQUIVALENT: dict[str, str] = explained(
     {
         "INTIDs end at 1019, and a store does not read GICD_TYPER": ("mmio: NR_IRQS -> NR_IRQS - 1",),
         "a leading zero more": ("locked_by: 1 -> 2",),
+        "a target is 0 before a VM has a VGIC, and after": (
+            "initial: replace(machine.vm, irq_enabled=each(vcpu.irq_enabled), irq_cfg=each(vcpu.irq_cfg), irq_spi_cpu=Map(lambda key: vm.irq_spi_cpu[key], width=3), irq_spi_target=vm.irq_spi_target) -> replace(machine.vm, irq_enabled=each(vcpu.irq_enabled), irq_cfg=each(vcpu.irq_cfg), irq_spi_target=vm.irq_spi_target)",
+        ),
         "a loaded vCPU exists: lemma threads": (
             "runs: and_(exists(s, vcpu), s.thread.loaded[vcpu], s.cpu.irq[s.thread.cpu[vcpu]] == Irq.NONE) -> and_(s.thread.loaded[vcpu], s.cpu.irq[s.thread.cpu[vcpu]] == Irq.NONE)",
         ),

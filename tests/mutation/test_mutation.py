@@ -278,3 +278,15 @@ def test_a_sentence_of_a_property() -> None:
     of_vmcr = next(s for s in PROPERTIES if s.module == "properties.vmcr")
     chosen = trials(of_vmcr, claim[1].formula.__name__, listed)
     assert [said for said, _ in chosen] == [(name, sentence)] * FAULTS_EACH
+
+
+def test_a_function_that_a_service_runs(good: Example) -> None:
+    """A fault in the function that is run on each CPU is noticed by what is claimed of the one that hands it over."""
+    function = "vgic_init_maintenance_interrupt"
+    assert good.judges(function) == (function, "kvm_vgic_hyp_init")
+    assert good.judges("kvm_vgic_hyp_init") == ("kvm_vgic_hyp_init",)
+    fault = next(
+        m for m in c_campaign.all_mutants(good, function) if m.what == "enable_percpu_irq(vgic_node_irq, 0); -> ;"
+    )
+    (found,) = c_campaign.campaign(good, function, [fault], 1)
+    assert (found.fate, found.killer) == (Fate.KILLED, "kvm_vgic_hyp_init/maintenance-on-every-cpu")
