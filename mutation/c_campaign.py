@@ -65,7 +65,7 @@ class Example:
         return tuple(dict.fromkeys(found))
 
     def judges(self, function: str) -> tuple[str, ...]:
-        """Return a function of the patch and those bound ones that name it: by what is claimed of these it is judged."""
+        """Return a function of the patch and the bound ones that name it: it is judged by what is claimed of these."""
         names = re.compile(rf"\b{function}\b")
         return (function, *(f for f in self.functions if f != function and names.search(self.piece(f).text)))
 
