@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from model.generation import REFERENCE
-from mutation import c_campaign, model_campaign
+from mutation import c_campaign, machine_campaign, model_campaign
 from mutation.c_campaign import Example, prepared
 from mutation.equivalents import EQUIVALENT, HOLES
 from mutation.exchange import exchanged, faulty, text_of
@@ -290,3 +290,13 @@ def test_a_function_that_a_service_runs(good: Example) -> None:
     )
     (found,) = c_campaign.campaign(good, function, [fault], 1)
     assert (found.fate, found.killer) == (Fate.KILLED, "kvm_vgic_hyp_init/maintenance-on-every-cpu")
+
+
+@pytest.mark.slow
+def test_listed_mutants_are_there(good: Example) -> None:
+    """Each mutant that is listed is one of the text as it is now; of the mailed patch the first two are."""
+    there = {m.key for s in (*MODEL, *PROPERTIES) for m in model_campaign.all_mutants(s)}
+    there |= {m.key for module in machine_campaign.MODULES for m in machine_campaign.all_mutants(module)}
+    there |= {m.key for function in good.functions for m in c_campaign.all_mutants(good, function)}
+    gone = {key for key in EQUIVALENT | HOLES if key not in there}
+    assert all(key.startswith("vgic_maintenance_handler: ") and "dist->vctrl_base" in key for key in gone), gone
