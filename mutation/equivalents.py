@@ -56,6 +56,7 @@ EQUIVALENT: dict[str, str] = {
     "vgic_ioaddr_overlap: CPU_SIZE -> CPU_SIZE - 1": _ALIGNED,
     "whole_pages: le(start, end) -> lt(start, end)": "one byte is too small all the same",
     "report_empty: s.cpu -> s.hw": "the shadow has just been written to the register",
+    "_within: 13 -> 14 (3)": "the number is the same at either width",
     "_read_byte: CPENDSGIR -> CPENDSGIR + 1": _LOW,
     "_read_byte: SPENDSGIR -> SPENDSGIR + 1": _LOW,
     "in_sgir: GICD_SGIR -> GICD_SGIR + 1": _LOW,

@@ -233,24 +233,26 @@ def no_weaker(subject: Subject, mutant: Mutant) -> bool:
 def outcome(subject: Subject, mutant: Mutant, baseline: Verdicts, faults: Faults = MappingProxyType({})) -> Outcome:
     """Judge a mutant of a subject's module, up to the first verdict that is another.
 
-    The reference is judged first, then come the tests, then the other generations, and for a property wrong values.
+    The reference is judged first, then come the tests, for a property wrong values, and then the other generations.
+    Of properties those are judged that use what is mutated.
     """
     then = {**baseline, NAME: Verdict.PROVED}
+    names = touched(subject, mutant.function) if subject in PROPERTIES else ()
 
     def answers() -> Iterator[tuple[str, Verdict]]:
         for name, verdict in tried(subject, mutant, faults) if faults else ():
             then[name] = Verdict.REFUTED
             yield name, verdict
-        yield from judged(subject, mutant.source, which=[REFERENCE])
+        yield from judged(subject, mutant.source, names, [REFERENCE])
         with exchanged(subject.module, mutant.source):
             for name, verdict in by_tests(subject.module):
                 then[name] = Verdict.PROVED
                 yield name, verdict
-        others = [g for g in generations(subject) if g != REFERENCE]
-        yield from judged(subject, mutant.source, which=others) if others else ()
         for name, verdict in missed(subject, mutant) if subject in PROPERTIES else ():
             then[name] = Verdict.REFUTED
             yield name, verdict
+        others = [g for g in generations(subject) if g != REFERENCE]
+        yield from judged(subject, mutant.source, names, others) if others else ()
 
     found = fate_of(mutant, then, answers())
     if found.fate is Fate.SURVIVED and subject in PROPERTIES and no_weaker(subject, mutant):
