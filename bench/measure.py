@@ -212,7 +212,7 @@ def _scored(name: str, outcomes: Sequence[Outcome], of: int) -> Iterator[Row]:
         sum(o.fate is Fate.KILLED and o.killer.startswith(name) for o in outcomes) for name in (NAME, WRONG)
     )
     share = f"{result.killed}/{result.counted} = {100 * result.ratio:.1f} %"
-    share += f", {by_tests} by a test alone, {by_values} by a wrong value alone"
+    share += f", {by_tests} by a test alone, {by_values} by a wrong value"
     judged = f"{len(outcomes)} of {of} mutants"
     yield name, f"{share}; {judged}, {result.equivalent} equivalent, {result.invalid} without meaning"
     for o in result.survivors:

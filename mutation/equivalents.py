@@ -12,6 +12,7 @@ _CFG = "(&dist->irq_cfg, id, i, "
 _EACH = "(vgic_init_maintenance_interrupt, &vgic_cpu_nb, "
 _BELOW, _ABOVE = "d + KVM_VGIC_V2_DIST_SIZE <= c", "c + KVM_VGIC_V2_CPU_SIZE <= d"
 _PAGE = "!(base & ~PAGE_MASK) && base"
+_WIDE = "the number is the same at either width"
 _LOW = "the lowest bits are those that are shifted out"
 _SPI, _COUNT = "le(NR_PRIVATE_IRQS, intid)", "lt(intid, nr_irqs)"
 _MOST = "the proof is for all 1024 INTIDs that there are"
@@ -56,10 +57,10 @@ EQUIVALENT: dict[str, str] = {
     "vgic_ioaddr_overlap: CPU_SIZE -> CPU_SIZE - 1": _ALIGNED,
     "whole_pages: le(start, end) -> lt(start, end)": "one byte is too small all the same",
     "report_empty: s.cpu -> s.hw": "the shadow has just been written to the register",
-    "_within: 13 -> 14 (3)": "the number is the same at either width",
+    "_within: 13 -> 14 (3)": _WIDE,
+    "_read_byte: 7 -> 6": _WIDE,
     "_read_byte: CPENDSGIR -> CPENDSGIR + 1": _LOW,
     "_read_byte: SPENDSGIR -> SPENDSGIR + 1": _LOW,
-    "in_sgir: GICD_SGIR -> GICD_SGIR + 1": _LOW,
     "at_least: lt(point, least) -> le(point, least)": "where they are equal both branches are the same number",
     **MACHINE_EQUIVALENT,
 }
