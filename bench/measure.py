@@ -20,6 +20,7 @@ import z3
 
 from mutation import c_campaign, machine_campaign, model_campaign
 from mutation.equivalents import EQUIVALENT
+from mutation.model_campaign import WRONG
 from mutation.mutant import Fate, Mutant, Outcome, sample, score
 from mutation.suite import NAME
 from proofs.bindings.kvm_2012 import bound
@@ -207,8 +208,11 @@ def _machine(jobs: int, most: int) -> Iterator[Row]:
 
 def _scored(name: str, outcomes: Sequence[Outcome], of: int) -> Iterator[Row]:
     result = score(outcomes, EQUIVALENT)
-    by_tests = sum(o.fate is Fate.KILLED and o.killer.startswith(NAME) for o in outcomes)
-    share = f"{result.killed}/{result.counted} = {100 * result.ratio:.1f} %, {by_tests} by a test alone"
+    by_tests, by_values = (
+        sum(o.fate is Fate.KILLED and o.killer.startswith(name) for o in outcomes) for name in (NAME, WRONG)
+    )
+    share = f"{result.killed}/{result.counted} = {100 * result.ratio:.1f} %"
+    share += f", {by_tests} by a test alone, {by_values} by a wrong value"
     judged = f"{len(outcomes)} of {of} mutants"
     yield name, f"{share}; {judged}, {result.equivalent} equivalent, {result.invalid} without meaning"
     for o in result.survivors:

@@ -1,7 +1,11 @@
-"""Judging mutants of a function that a patch brings; the rest of the patch stays as it is."""
+"""Judging mutants of a function that a patch brings; the rest of the patch stays as it is.
+
+A function that another hands to a service, which runs it, is judged by the other's obligations as well as its own.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -59,6 +63,11 @@ class Example:
         for name in found:
             found += [c for c in brought[name].called_names if c in brought and c not in (*found, *self.functions)]
         return tuple(dict.fromkeys(found))
+
+    def judges(self, function: str) -> tuple[str, ...]:
+        """Return a function of the patch and the bound ones that name it: it is judged by what is claimed of these."""
+        names = re.compile(rf"\b{function}\b")
+        return (function, *(f for f in self.functions if f != function and names.search(self.piece(f).text)))
 
     @property
     def ours(self) -> frozenset[str]:
@@ -127,14 +136,21 @@ def judged(subject: Example, function: str, edited: str, text: str) -> Iterator[
         yield REFINES, next(o.verdict for o in whole if o.property == REFINES)
 
 
+def answers(subject: Example, function: str, edited: str, text: str) -> Iterator[tuple[str, Verdict]]:
+    """Judge a function, and those that name it, as `judged`. Raises `MeaninglessError`."""
+    for judge in subject.judges(function):
+        for name, verdict in judged(subject, judge, edited, text):
+            yield f"{judge}/{name}", verdict
+
+
 def outcome(subject: Example, function: str, mutant: Mutant, baseline: Verdicts) -> Outcome:
     """Judge a mutant of a function of an example, or of one that it calls."""
-    return fate_of(mutant, baseline, judged(subject, function, mutant.function, mutant.source))
+    return fate_of(mutant, baseline, answers(subject, function, mutant.function, mutant.source))
 
 
 def expected(subject: Example, function: str) -> dict[str, Verdict]:
     """Return the verdicts on a function as it is. Raises `MeaninglessError` where it is not understood."""
-    return dict(judged(subject, function, function, subject.piece(function).text))
+    return dict(answers(subject, function, function, subject.piece(function).text))
 
 
 def campaign(subject: Example, function: str, chosen: Sequence[Mutant], jobs: int) -> list[Outcome]:

@@ -12,9 +12,14 @@ _CFG = "(&dist->irq_cfg, id, i, "
 _EACH = "(vgic_init_maintenance_interrupt, &vgic_cpu_nb, "
 _BELOW, _ABOVE = "d + KVM_VGIC_V2_DIST_SIZE <= c", "c + KVM_VGIC_V2_CPU_SIZE <= d"
 _PAGE = "!(base & ~PAGE_MASK) && base"
+_WIDE = "the number is the same at either width"
+_LOW = "the lowest bits are those that are shifted out"
 _SPI, _COUNT = "le(NR_PRIVATE_IRQS, intid)", "lt(intid, nr_irqs)"
 _MOST = "the proof is for all 1024 INTIDs that there are"
 _INDEX = "the stub of the device tree does not look at what is looked for"
+_NOTIFY = "vgic_cpu_notify"
+_NOTIFIED = "nothing runs the notifier: a static structure may hold another function when the probe is called"
+_ACTIONS = ("CPU_STARTING_FROZEN", "CPU_DYING", "CPU_DYING_FROZEN", "NOTIFY_OK")
 _RANGE = "the stub of create_hyp_io_mappings counts mappings and does not look at the range"
 
 EQUIVALENT: dict[str, str] = {
@@ -52,6 +57,10 @@ EQUIVALENT: dict[str, str] = {
     "vgic_ioaddr_overlap: CPU_SIZE -> CPU_SIZE - 1": _ALIGNED,
     "whole_pages: le(start, end) -> lt(start, end)": "one byte is too small all the same",
     "report_empty: s.cpu -> s.hw": "the shadow has just been written to the register",
+    "_within: 13 -> 14 (3)": _WIDE,
+    "_read_byte: 7 -> 6": _WIDE,
+    "_read_byte: CPENDSGIR -> CPENDSGIR + 1": _LOW,
+    "_read_byte: SPENDSGIR -> SPENDSGIR + 1": _LOW,
     "at_least: lt(point, least) -> le(point, least)": "where they are equal both branches are the same number",
     **MACHINE_EQUIVALENT,
 }
@@ -63,6 +72,14 @@ HOLES: dict[str, str] = {
     "vgic_map_gich: base + size -> base - size": _RANGE,
     f"kvm_vgic_hyp_init: {_EACH}1) -> {_EACH}0)": "the stub of on_each_cpu always waits",
     "kvm_vgic_init: spin_lock_init(&dist->lock); -> ;": "a lock that was never initialised counts as free",
+    **{
+        f"{_NOTIFY}: {name} -> {other}": _NOTIFIED
+        for name in _ACTIONS
+        for other in (f"({name} + 1)", f"({name} - 1)", "0")
+    },
+    f"{_NOTIFY}: disable_percpu_irq(vgic_node_irq); -> ;": _NOTIFIED,
+    f"{_NOTIFY}: return NOTIFY_OK; -> ;": _NOTIFIED,
+    f"{_NOTIFY}: (vgic_node_irq, 0) -> (vgic_node_irq, 1)": "the stub of enable_percpu_irq does not look at the type",
     **MACHINE_HOLES,
 }
 """The property that is missing, by the key of a mutant that shows it; these count as survivors."""

@@ -15,6 +15,9 @@ MACHINE_EQUIVALENT: dict[str, str] = explained(
     {
         "INTIDs end at 1019, and a store does not read GICD_TYPER": ("mmio: NR_IRQS -> NR_IRQS - 1",),
         "a leading zero more": ("locked_by: 1 -> 2",),
+        "a target is 0 before a VM has a VGIC, and after": (
+            "initial: replace(machine.vm, irq_enabled=each(vcpu.irq_enabled), irq_cfg=each(vcpu.irq_cfg), irq_spi_cpu=Map(lambda key: vm.irq_spi_cpu[key], width=3), irq_spi_target=vm.irq_spi_target) -> replace(machine.vm, irq_enabled=each(vcpu.irq_enabled), irq_cfg=each(vcpu.irq_cfg), irq_spi_target=vm.irq_spi_target)",
+        ),
         "a loaded vCPU exists: lemma threads": (
             "runs: and_(exists(s, vcpu), s.thread.loaded[vcpu], s.cpu.irq[s.thread.cpu[vcpu]] == Irq.NONE) -> and_(s.thread.loaded[vcpu], s.cpu.irq[s.thread.cpu[vcpu]] == Irq.NONE)",
         ),
@@ -67,7 +70,7 @@ MACHINE_EQUIVALENT: dict[str, str] = explained(
             "_level_not_lost: FIRST_SPECIAL_INTID -> FIRST_SPECIAL_INTID + 1",
             "_level_not_lost: and_(not_(is_sgi(i)), source == 0, lt(i, FIRST_SPECIAL_INTID), not_(s.vm.irq_cfg[key]), s.vm.irq_line[key]) -> and_(not_(is_sgi(i)), lt(i, FIRST_SPECIAL_INTID), not_(s.vm.irq_cfg[key]), s.vm.irq_line[key])",
             "_nobody_sleeps: and_(canonical(i, source), deliverable(s.vm, v, i, source, switches)) -> and_(deliverable(s.vm, v, i, source, switches))",
-            "rearmed_soon: 0 -> 1",
+            "_rearmed_by_a_sync: 0 -> 1",
         ),
         "what is reported empty flags no EOI: lemma elrsr-empty": (
             "sync_lr: and_(s.shadow.eisr[vcpu, l], lr.eoi) -> and_(lr.eoi)",
@@ -89,8 +92,8 @@ MACHINE_HOLES: dict[str, str] = explained(
             "_unused_empty: and_(lt(l, s.nr_lr), canonical(shadow.virtual_id, shadow.cpuid), not_(shadow.hw), exists(s, v)) -> and_(lt(l, s.nr_lr), canonical(shadow.virtual_id, shadow.cpuid), not_(shadow.hw))",
             "looks_soon: and_(lt(k[0], s.nr_lr), not_(s.shadow.elrsr[v, k[0]])) -> and_(lt(k[0], s.nr_lr))",
             "looks_soon: s.shadow.elrsr -> s.shadow.eisr",
-            "rearmed_soon: LR_EMPTY -> LR_EMPTY + 1",
-            "rearmed_soon: and_(not_(is_sgi(intid)), s.ghost.owned[key], mapped != LR_EMPTY, s.shadow.lr_used[w, l], s.shadow.lr[w, l].virtual_id == intid, s.shadow.elrsr[w, l], unsynced(s, w, l)) -> and_(not_(is_sgi(intid)), s.ghost.owned[key], s.shadow.lr_used[w, l], s.shadow.lr[w, l].virtual_id == intid, s.shadow.elrsr[w, l], unsynced(s, w, l))",
+            "_rearmed_by_a_sync: LR_EMPTY -> LR_EMPTY + 1",
+            "_rearmed_by_a_sync: and_(not_(is_sgi(intid)), s.ghost.owned[key], mapped != LR_EMPTY, s.shadow.lr_used[w, l], s.shadow.lr[w, l].virtual_id == intid, s.shadow.elrsr[w, l], unsynced(s, w, l)) -> and_(not_(is_sgi(intid)), s.ghost.owned[key], s.shadow.lr_used[w, l], s.shadow.lr[w, l].virtual_id == intid, s.shadow.elrsr[w, l], unsynced(s, w, l))",
         ),
         "no maintenance interrupt comes in the reference; where one comes, what would speak of it is broken already": (
             "handler_state: s.cpu.busy -> s.cpu.live",

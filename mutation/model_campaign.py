@@ -1,17 +1,18 @@
 """Judging mutants of the model's transitions, and of their properties, under every property that is claimed of them.
 
 A mutant of a property must besides refute what the property refutes, sentence by sentence: mutants of the model, which
-it gave away.
+it gave away, and results with one wrong value.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import zip_longest
 from types import MappingProxyType
+from typing import Any
 
 import z3
 
@@ -19,7 +20,7 @@ from model.generation import GENERATIONS, Switches
 from model.hardware import TRANSITIONS
 from proofs.model import Step, Transition, claims, prove, taken
 from proofs.obligations import SWITCHES
-from properties.property import Property
+from properties.property import At, Part, Property
 from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.verdict import Verdict
 from vgicheck.engine.workers import run_all
@@ -28,12 +29,15 @@ from .exchange import exchanged, functions_of, text_of
 from .mutant import Fate, MeaninglessError, Mutant, Outcome, Verdicts, fate_of, sample
 from .python_mutants import mutants, used
 from .suite import NAME, by_tests
+from .wrong_values import says_no_less, unnoticed
 
 PORTFOLIO = Portfolio(10.0)
 """Seconds for one question."""
 LIMIT = 300.0
 """Seconds for all obligations of one mutant."""
 REFERENCE = "reference"
+WRONG = "a wrong value"
+"""What a mutant of a property that says nothing of one is noticed by, in front of the value's place."""
 FAULTS_EACH = 3
 """Mutants of the model by which each sentence of a mutated property is tried."""
 FAULTS_MOST = 24
@@ -189,26 +193,71 @@ def touched(subject: Subject, function: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def compared(
+    subject: Subject, mutant: Mutant
+) -> Iterator[tuple[Claim, Step, Callable[[Any, Any, At], Sequence[Part]]]]:
+    """Yield each claim in which a mutant of a property has a part, the step of the reference, and the mutant's formula.
+
+    A property of a transition's second run is left out.
+    """
+    once: dict[str, Step] = {}
+    for transition, prop in claimed(subject, touched(subject, mutant.function)):
+        if prop.repeated:
+            continue
+        if transition.name not in once:
+            once[transition.name] = taken(transition, GENERATIONS[REFERENCE])
+
+        def said(old: Any, new: Any, at: At, prop: Property = prop) -> Sequence[Part]:
+            with exchanged(subject.module, mutant.source):
+                return prop.formula(old, new, at)
+
+        yield (transition, prop), once[transition.name], said
+
+
+def missed(subject: Subject, mutant: Mutant) -> Iterator[tuple[str, Verdict]]:
+    """Yield the wrong value of which a mutant of a property says nothing, where there is one."""
+    for (transition, prop), step, said in compared(subject, mutant):
+        place = unnoticed(transition, step, prop.formula, said)
+        if place:
+            yield f"{WRONG}: {prop.id}, {place}", Verdict.PROVED
+            return
+
+
+def no_weaker(subject: Subject, mutant: Mutant) -> bool:
+    """Say whether a mutant of a property was proved to say no less, of any result whatever."""
+    pairs = list(compared(subject, mutant))
+    whole = len(pairs) == len(claimed(subject, touched(subject, mutant.function)))
+    return whole and all(says_no_less(step, prop.formula, said) for (_, prop), step, said in pairs)
+
+
 def outcome(subject: Subject, mutant: Mutant, baseline: Verdicts, faults: Faults = MappingProxyType({})) -> Outcome:
     """Judge a mutant of a subject's module, up to the first verdict that is another.
 
-    The reference is judged first, then come the tests, then the other generations.
+    The reference is judged first, then come the tests, for a property wrong values, and then the other generations.
+    Of properties those are judged that use what is mutated.
     """
     then = {**baseline, NAME: Verdict.PROVED}
+    names = touched(subject, mutant.function) if subject in PROPERTIES else ()
 
     def answers() -> Iterator[tuple[str, Verdict]]:
         for name, verdict in tried(subject, mutant, faults) if faults else ():
             then[name] = Verdict.REFUTED
             yield name, verdict
-        yield from judged(subject, mutant.source, which=[REFERENCE])
+        yield from judged(subject, mutant.source, names, [REFERENCE])
         with exchanged(subject.module, mutant.source):
             for name, verdict in by_tests(subject.module):
                 then[name] = Verdict.PROVED
                 yield name, verdict
+        for name, verdict in missed(subject, mutant) if subject in PROPERTIES else ():
+            then[name] = Verdict.REFUTED
+            yield name, verdict
         others = [g for g in generations(subject) if g != REFERENCE]
-        yield from judged(subject, mutant.source, which=others) if others else ()
+        yield from judged(subject, mutant.source, names, others) if others else ()
 
-    return fate_of(mutant, then, answers())
+    found = fate_of(mutant, then, answers())
+    if found.fate is Fate.SURVIVED and subject in PROPERTIES and no_weaker(subject, mutant):
+        return replace(found, fate=Fate.NO_WEAKER)
+    return found
 
 
 def expected(subject: Subject) -> dict[str, Verdict]:

@@ -38,11 +38,13 @@ class Fate(StrEnum):
 
     `killed`: a verdict differs from that on the unmutated text; `undecided`: none does, but a question was not
     answered in time;
+    `no weaker`: none does, and a property was proved to say no less than the unmutated one, of any result whatever;
     `invalid`: the text has no meaning to judge.
     """
 
     KILLED = "killed"
     SURVIVED = "survived"
+    NO_WEAKER = "no weaker"
     UNDECIDED = "undecided"
     INVALID = "invalid"
 
@@ -88,7 +90,7 @@ def fate_of(mutant: Mutant, baseline: Verdicts, judged: Iterable[tuple[str, Verd
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How a campaign went; mutants that are known to mean the same as the original are not among `counted`.
+    """How a campaign went; mutants that mean the same as the original, or no less, are not among `counted`.
 
     `survivors` are those that no obligation gave away, undecided ones among them.
     """
@@ -112,7 +114,8 @@ def score(outcomes: Iterable[Outcome], equivalents: Mapping[str, str]) -> Score:
     alive = [o for o in listed if o.fate in (Fate.SURVIVED, Fate.UNDECIDED)]
     survivors = tuple(o for o in alive if o.mutant.key not in equivalents)
     killed = fates[Fate.KILLED]
-    return Score(killed + len(survivors), killed, len(alive) - len(survivors), fates[Fate.INVALID], survivors)
+    equivalent = fates[Fate.NO_WEAKER] + len(alive) - len(survivors)
+    return Score(killed + len(survivors), killed, equivalent, fates[Fate.INVALID], survivors)
 
 
 def numbered(mutants: Iterable[Mutant]) -> Iterator[Mutant]:

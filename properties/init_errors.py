@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from model.distributor import VgicCpu
 from model.init import HypInitState, VcpuInitState, VmInitState
 from vgicheck.engine.values import and_, bit, field_of, iff, le, lt, not_, or_, same, widened
 
@@ -183,6 +184,18 @@ def _untouched(old: VcpuInitState, new: VcpuInitState, at: At) -> bool:
     )
 
 
+def _others_untouched(old: VgicCpu, new: VgicCpu, at: At) -> bool:
+    """What a creation does not set up is as before: it is zero, as the vCPU is new."""
+    maps = ("eisr", "elrsr", "lr_used")
+    return and_(
+        same(new.lr[at.lr], old.lr[at.lr]),
+        same(new.misr, old.misr),
+        new.hcr.eoicount == old.hcr.eoicount,
+        *(iff(getattr(new, name)[at.lr], getattr(old, name)[at.lr]) for name in maps),
+        iff(new.pending[at.intid], old.pending[at.intid]),
+    )
+
+
 def _vcpu_frame(old: VcpuInitState, new: VcpuInitState, at: At) -> Sequence[Part]:
     has_bank = lt(old.vcpu_id, 8)
     created = and_(old.vm_has_vgic, has_bank)
@@ -204,6 +217,7 @@ def _vcpu_frame(old: VcpuInitState, new: VcpuInitState, at: At) -> Sequence[Part
             created,
             and_(*(iff(getattr(new.cpu.hcr, name), getattr(old.cpu.hcr, name)) for name in enables)),
         ),
+        Part("nothing else of the vCPU changes", True, _others_untouched(old.cpu, new.cpu, at)),
         Part(
             "shared interrupts are as before",
             le(32, at.intid),

@@ -187,8 +187,8 @@ def _stores(row: Row, s: MmioState, at: At) -> bool:
 
 def _sources(old: MmioState, new: MmioState, at: At) -> Sequence[Part]:
     """GICD_CPENDSGIR and GICD_SPENDSGIR: a byte for each SGI, a bit for each sender."""
-    mine = and_(is_sgi(at), at.vcpu == old.vcpu, lt(at.source, old.nr_cpus))
-    store, load = and_(is_store(old), mine), and_(is_load(old), mine)
+    mine, exists = and_(is_sgi(at), at.vcpu == old.vcpu), lt(at.source, old.nr_cpus)
+    store, load = and_(is_store(old), mine, exists), and_(is_load(old), mine, exists)
     number = sgi_number(at)
     reached = {row: row.covered(old, number) for row in (SPENDSGIR, CPENDSGIR)}
     one = {row: bit_at(row.byte_in(old.access.data, old, number), at.source) for row in reached}
@@ -214,6 +214,11 @@ def _sources(old: MmioState, new: MmioState, at: At) -> Sequence[Part]:
                 iff(bit_at(row.byte_in(new.data, old, number), at.source), old.vm.sgi_sources[source_key(at)]),
             )
             for name, row in (("SPENDSGIR", SPENDSGIR), ("CPENDSGIR", CPENDSGIR))
+        ),
+        Part(
+            "a sender that does not exist reads as zero",
+            and_(is_load(old), mine, not_(exists), or_(*reached.values())),
+            not_(or_(*(and_(reached[row], bit_at(row.byte_in(new.data, old, number), at.source)) for row in reached))),
         ),
         Part(
             "an SGI is pending exactly as long as a sender is left",

@@ -245,6 +245,12 @@ def test_the_last_register_has_fields_that_name_no_interrupt() -> None:
     assert [i for i in range(980, 1024) if vm.irq_enabled[0, i]] == list(range(992, 1020))
 
 
+def test_a_sender_that_does_not_exist_is_not_shown() -> None:
+    """Bits of GICD_CPENDSGIR and GICD_SPENDSGIR from the number of vCPUs on read as zero, whatever is kept."""
+    full = replace(EMPTY, sgi_sources=Map.constant(True))
+    assert [read(full, 1, offset, 1) for offset in (0xF10, 0xF1F, 0xF20, 0xF2F)] == [(1 << NR_CPUS) - 1] * 4
+
+
 @pytest.mark.parametrize("nr_irqs", range(32, 1025, 32))
 def test_typer(nr_irqs: int) -> None:
     """GICD_TYPER holds the number of vCPUs and of words of interrupts, less one each."""
@@ -337,19 +343,29 @@ def test_2012_configuration_bits_are_smeared() -> None:
     for _ in range(60):
         old, data = pick.getrandbits(16), pick.getrandbits(32)
         length = pick.choice([1, 2, 4])
-        at = pick.randrange(0, 4, length)
-        vm = replace(EMPTY, irq_cfg=Map.of({(0, 32 + n): bool(old >> n & 1) for n in range(16)}, False))
-        assert read(vm, 0, 0xC08, 4, only) == expand(old)
+        at, register = pick.randrange(0, 4, length), pick.choice([2, 3])
+        first, offset = 16 * register, 0xC00 + 4 * register
+        vm = replace(EMPTY, irq_cfg=Map.of({(0, first + n): bool(old >> n & 1) for n in range(16)}, False))
+        assert read(vm, 0, offset, 4, only) == expand(old)
         mask = ((1 << 8 * length) - 1) << 8 * at
         new = compress(expand(old) & ~mask | data << 8 * at & mask)
-        vm = write(vm, 0, 0xC08 + at, data, length, only)
-        assert [vm.irq_cfg[0, 32 + n] for n in range(16)] == [bool(new >> n & 1) for n in range(16)]
+        vm = write(vm, 0, offset + at, data, length, only)
+        assert [vm.irq_cfg[0, first + n] for n in range(16)] == [bool(new >> n & 1) for n in range(16)]
 
 
 def test_2012_a_store_to_the_first_configuration_register_sets_a_whole_bank() -> None:
     """All private interrupts of the vCPU become edge-triggered, whatever is stored."""
     vm = write(EMPTY, 1, 0xC00, 0, 4, OCTOBER_2012)
     assert [sum(vm.irq_cfg[cpu, i] for i in range(32)) for cpu in range(NR_CPUS)] == [0, 32, 0]
+    assert not any(vm.irq_cfg[0, i] for i in range(32, NR_IRQS))
+
+
+def test_2012_no_other_store_does() -> None:
+    """It is the first word of these registers that does: not what is in front of it, nor what is behind."""
+    for offset in (0x000, 0x840, 0xBFC, 0xC04, 0xC08):
+        vm = write(EMPTY, 1, offset, 0, 4, OCTOBER_2012)
+        assert not any(vm.irq_cfg[1, i] for i in range(32)), hex(offset)
+    assert all(write(EMPTY, 1, 0xC03, 0, 1, OCTOBER_2012).irq_cfg[1, i] for i in range(32))
 
 
 def test_2012_the_list_of_targets_is_not_looked_at() -> None:
@@ -381,6 +397,17 @@ def test_2012_what_is_in_no_range_goes_to_the_vmm(offset: int) -> None:
     """An access to a hole of the table is not handled; the reference reads zero."""
     assert not handle(offset, 4, False, OCTOBER_2012).handled
     assert handle(offset, 4, False, REFERENCE).handled
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(0x000, 0x00C), (0x080, 0x088), (0x380, 0x388), (0x400, 0x440), (0xC00, 0xC10), (0xF00, 0xF04), (0xF10, 0xF30)],
+)
+def test_2012_the_ranges_of_the_table_end_where_their_registers_do(low: int, high: int) -> None:
+    """With 64 interrupts; the last byte of a range is in it, and what begins in it and ends behind it is not."""
+    table_of_ranges = replace(REFERENCE, mmio_whole_page=False)
+    for offset, length, inside in ((low, 4, True), (high - 1, 1, True), (high - 3, 4, False), (high, 1, False)):
+        assert handle(offset, length, False, table_of_ranges).handled is inside, hex(offset)
 
 
 @pytest.mark.parametrize("switches", [OCTOBER_2012, REFERENCE])

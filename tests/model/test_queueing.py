@@ -185,6 +185,11 @@ def test_what_the_flush_has_passed():
     run.make("flush_irq", 0, 34, 0)
     assert not run.can("flush_pass", 0, 34, 0), "it is behind"
     run = Scenario(ONE_LR)
+    run.make("inject", 0, 35, True)
+    run.make("flush_begin", 0)
+    run.make("flush_pass", 0, 34, 0)
+    assert not run.can("flush_pass", 0, 35, 0) and run.can("flush_irq", 0, 35, 0), "that is left"
+    run = Scenario(ONE_LR)
     run.make("flush_begin", 0)
     assert not run.can("flush_pass", 0, 34, 0), "with the oracle bit clear there is nothing to look at"
 

@@ -56,6 +56,7 @@ def test_overlap(cpu: int) -> None:
 
 def test_what_was_not_checked() -> None:
     """Without the switches the end of a region and the overlap pass, and in 2012 there is no such call."""
-    assert called(FRESH, CPU, (1 << 40) - 0x1000, set_addr_whole_region=False).result == 0
+    space = [(1 << 40) - 0x1000, (1 << 40) - 1, 1 << 40, (1 << 40) + 1]
+    assert [called(FRESH, CPU, addr, set_addr_whole_region=False).result for addr in space] == [0, -22, -7, -7]
     assert called(called(FRESH, DIST, 0x4000), CPU, 0x4000, set_addr_overlap=False).result == 0
     assert kvm_vgic_set_addr(replace(FRESH, addr=0x4000), OCTOBER_2012).result == -19

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from model.generation import REFERENCE
-from mutation import c_campaign, model_campaign
+from mutation import c_campaign, machine_campaign, model_campaign
 from mutation.c_campaign import Example, prepared
 from mutation.equivalents import EQUIVALENT, HOLES
 from mutation.exchange import exchanged, faulty, text_of
@@ -278,3 +278,25 @@ def test_a_sentence_of_a_property() -> None:
     of_vmcr = next(s for s in PROPERTIES if s.module == "properties.vmcr")
     chosen = trials(of_vmcr, claim[1].formula.__name__, listed)
     assert [said for said, _ in chosen] == [(name, sentence)] * FAULTS_EACH
+
+
+def test_a_function_that_a_service_runs(good: Example) -> None:
+    """A fault in the function that is run on each CPU is noticed by what is claimed of the one that hands it over."""
+    function = "vgic_init_maintenance_interrupt"
+    assert good.judges(function) == (function, "kvm_vgic_hyp_init")
+    assert good.judges("kvm_vgic_hyp_init") == ("kvm_vgic_hyp_init",)
+    fault = next(
+        m for m in c_campaign.all_mutants(good, function) if m.what == "enable_percpu_irq(vgic_node_irq, 0); -> ;"
+    )
+    (found,) = c_campaign.campaign(good, function, [fault], 1)
+    assert (found.fate, found.killer) == (Fate.KILLED, "kvm_vgic_hyp_init/maintenance-on-every-cpu")
+
+
+@pytest.mark.slow
+def test_listed_mutants_are_there(good: Example) -> None:
+    """Each mutant that is listed is one of the text as it is now; of the mailed patch the first two are."""
+    there = {m.key for s in (*MODEL, *PROPERTIES) for m in model_campaign.all_mutants(s)}
+    there |= {m.key for module in machine_campaign.MODULES for m in machine_campaign.all_mutants(module)}
+    there |= {m.key for function in good.functions for m in c_campaign.all_mutants(good, function)}
+    gone = {key for key in EQUIVALENT | HOLES if key not in there}
+    assert all(key.startswith("vgic_maintenance_handler: ") and "dist->vctrl_base" in key for key in gone), gone
