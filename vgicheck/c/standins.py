@@ -255,6 +255,7 @@ def _footprint(
         if isinstance(value, Address):
             if value.object in e.layout.objects:
                 trial.layout.objects[value.object] = e.layout.objects[value.object]
+                trial.layout.beginnings |= e.layout.beginnings & {value.object}
             path = (z3.BitVec(f"argument {n} at {m}", 32) if is_symbolic(s) else s for m, s in enumerate(value.path))
             return Address(value.object, tuple(path))
         return value
