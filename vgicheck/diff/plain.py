@@ -46,10 +46,15 @@ class Tried:
 
 @dataclass(slots=True)
 class PlainRuns:
-    """Both functions run over plain numbers, from states that satisfy what is assumed."""
+    """Both functions run over plain numbers, from states that satisfy what is assumed.
+
+    `tries` is how many states are tried, and `seed` which.
+    """
 
     pair: Pair
     invariants: Invariants
+    tries: int = TRIES
+    seed: str = ""
     names: vgic.Names = field(default_factory=vgic.Names)
 
     def tried(self) -> Tried:
@@ -57,11 +62,11 @@ class PlainRuns:
 
         A state that leads to lines not run before is where the next ones start.
         """
-        found, chance = Tried(), random.Random(self.pair.subject)
+        found, chance = Tried(), random.Random(self.pair.subject + self.seed)
         seen: set[tuple[bool, Loc]] = set()
         worth: list[tuple[Cells, Cells]] = []
-        for n in range(TRIES):
-            ordinary = 2 * n < TRIES
+        for n in range(self.tries):
+            ordinary = 2 * n < self.tries
             near = self._near(*chance.choice(worth), ordinary, chance) if worth else {}
             ran = self._ran_from(near, ordinary)
             if ran is None and not worth:
