@@ -23,7 +23,7 @@ import z3
 from ..engine import maps
 from ..engine.guards import FALSE, TRUE, Guards, TooLarge
 from ..engine.values import alike
-from . import effects, standins
+from . import across, effects, pointers, standins
 from .activation import Activation
 from .domain import (
     NULL,
@@ -33,7 +33,6 @@ from .domain import (
     Choice,
     Domain,
     FunctionPointer,
-    Null,
     Opaque,
     Search,
     Uninitialised,
@@ -42,7 +41,6 @@ from .domain import (
 from .flow import Loop, Shape, live_at, shape
 from .ir import (
     AddressOf,
-    Array,
     Assign,
     Binary,
     Call,
@@ -56,7 +54,6 @@ from .ir import (
     Expr,
     Function,
     FunctionRef,
-    Global,
     Instruction,
     Int,
     Limit,
@@ -71,19 +68,17 @@ from .ir import (
     StructRef,
     Unary,
     Unsupported,
-    Void,
 )
 from .loops import control_variables, descends, registers, taken_bit_by_bit
 from .memory import INDEX, Given, Inputs, Layout, Memory
+from .pointers import COMPARISONS, UNSIGNED
 from .widening import Widening
 
 MOST_BITS = 4_200
 MOST_STEPS = 400_000
 _FRAME = re.compile(r"(?<=\w)'\d+(?=[:(])")
 """What tells the second activation of a function, and later ones, from the first, in the names of its locals."""
-UNSIGNED = Int(32, False)
 UNSET = "use of an uninitialised value"
-COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,12 +361,12 @@ class Evaluator:
                 value = self.settled(self.value(state, operand), state, loc, keep_search=_kept(operand, kind))
                 if isinstance(value, Search):
                     return value
-                return self.located(loc, self.domain.convert, value, type_of(operand), kind)
+                return self.located(loc, self.domain.convert, value, operand.type, kind)
             case Unary(op, operand, kind, loc):
                 value = self.settled(self.value(state, operand), state, loc)
                 return self.located(loc, self.domain.unary, op, value, kind)
             case AddressOf(lvalue, _, _):
-                return self.domain.choice(self._addresses(state, lvalue, followed=False))
+                return self.domain.choice(pointers.addresses(self, state, lvalue, followed=False))
             case FunctionRef(name):
                 return FunctionPointer(name)
             case StringLiteral(text):
@@ -423,11 +418,11 @@ class Evaluator:
         return self.domain.choice([*options, (none, search.size)])
 
     def _binary(self, state: State, expr: Binary) -> Any:
-        left_type, right_type = type_of(expr.left), type_of(expr.right)
+        left_type, right_type = expr.left.type, expr.right.type
         left = self.settled(self.value(state, expr.left), state, expr.loc)
         right = self.settled(self.value(state, expr.right), state, expr.loc)
         if isinstance(left_type, Pointer):
-            return self.located(expr.loc, self._pointer_binary, state, expr, left, right, left_type)
+            return self.located(expr.loc, pointers.computed, self, state, expr, left, right, left_type)
         assert isinstance(left_type, Int) and isinstance(right_type, Int)
         if expr.op in COMPARISONS:
             return self.domain.truth(self.located(expr.loc, self.domain.compare, expr.op, left, right, left_type))
@@ -453,189 +448,13 @@ class Evaluator:
             )
             self.claim(state, "no-undefined", g.not_(overflow), loc, "division that does not overflow")
 
-    def _pointer_binary(self, state: State, expr: Binary, left: Any, right: Any, kind: Pointer) -> Any:
-        if expr.op in COMPARISONS:
-            return self._pointer_compare(state, expr, left, right)
-        if isinstance(type_of(expr.right), Pointer):
-            raise Unsupported("difference of two pointers")
-        right_type = type_of(expr.right)
-        assert isinstance(right_type, Int)
-        # Addresses wrap at 32 bits, as the kernel's flags define; whether one is followed is another question.
-        offset = self.domain.convert(right, right_type, INDEX)
-        if expr.op == "-":
-            offset = self.domain.unary("-", offset, INDEX)
-        return self.domain.each(left, lambda pointer: self._moved(pointer, offset, kind), state.path)
-
-    def _index(self, state: State, value: Any, kind: CType, loc: Loc) -> Any:
+    def index(self, state: State, value: Any, kind: CType, loc: Loc) -> Any:
         """Convert an index to 32 bits; a wider one must fit."""
         narrow = self.domain.convert(value, kind, INDEX)
         if isinstance(kind, Int) and kind.bits > INDEX.bits:
             fits = self.domain.compare("==", self.domain.convert(narrow, INDEX, kind), value, kind)
             self.claim(state, "in-bounds", fits, loc, "an index that fits in 32 bits")
         return narrow
-
-    def _moved(self, pointer: Any, offset: Any, kind: Pointer) -> Any:
-        if isinstance(offset, int) and offset == 0:
-            return pointer
-        if isinstance(pointer, Null | Opaque):
-            label = pointer.label if isinstance(pointer, Opaque) else "NULL"
-            moved = self.domain.binary("*", offset, self._step(kind), INDEX, INDEX)
-            return self.domain.each(moved, lambda o: Opaque(f"{label} + {_index(o)}"))
-        if not isinstance(pointer, Address):
-            raise Unsupported("arithmetic on a pointer to a function")
-        if not pointer.path or isinstance(pointer.path[-1], str):
-            raise Unsupported("arithmetic on a pointer that points into no array")
-        place = self.layout.place(pointer)
-        if self._step(kind) != self.layout.size(place.type):
-            raise Unsupported("pointer arithmetic in units that are not those of the array")
-        index = self.domain.binary("+", pointer.path[-1], offset, INDEX, INDEX)
-        return self.domain.each(index, lambda i: Address(pointer.object, (*pointer.path[:-1], i)))
-
-    def _step(self, kind: Pointer) -> int:
-        """Return the bytes by which adding 1 moves a pointer."""
-        step = 1 if isinstance(kind.target, Void) else self.layout.size(kind.target)
-        if not step:
-            raise Unsupported("arithmetic on a pointer to a type that is not complete")
-        return step
-
-    def _pointer_compare(self, state: State, expr: Binary, left: Any, right: Any) -> Any:
-        if expr.op not in ("==", "!="):
-            raise Unsupported("ordering of pointers")
-        g = self.guards
-        equal = FALSE
-        for gl, a in self.domain.options(left, state.path):
-            for gr, b in self.domain.options(right, state.path):
-                both = g.and_(gl, gr)
-                if both != FALSE:
-                    equal = g.or_(equal, g.and_(both, self._same_place(state, both, a, b, expr.loc)))
-        return self.domain.truth(equal if expr.op == "==" else g.not_(equal))
-
-    def _same_place(self, state: State, guard: int, a: Any, b: Any, loc: Loc) -> int:
-        g = self.guards
-        if isinstance(a, Null) or isinstance(b, Null):
-            other = b if isinstance(a, Null) else a
-            return g.not_(self.domain.is_true(other))
-        if isinstance(a, Address) and isinstance(b, Address):
-            if a.object != b.object:
-                for end in (a, b):
-                    text = f"{end.object} compared with another object at a place inside it"
-                    inside = g.or_(g.not_(guard), self._inside(end))
-                    self.claim_inside(state, inside, loc, end.object, text, "no-undefined")
-                return FALSE
-            if not self._comparable_by_steps(a, b):
-                x, y = (self.layout.offset(p, self.domain) for p in (a, b))
-                return self.domain.compare("==", x, y, INDEX)
-            return g.all(
-                (TRUE if x == y else FALSE)
-                if isinstance(x, str) or isinstance(y, str)
-                else self.domain.compare("==", x, y, INDEX)
-                for x, y in zip(a.path, b.path, strict=True)
-            )
-        if a == b and not (isinstance(a, Opaque) and a.label.startswith('"')):
-            return TRUE
-        raise Unsupported("comparison with a pointer of which nothing is known")
-
-    def _inside(self, address: Address) -> int:
-        """Return the guard under which an address is that of something in its object, not of what lies behind it."""
-        place = self.layout.place(address)
-        return self.guards.all(
-            self.domain.compare("<", self.domain.convert(i, INDEX, UNSIGNED), length, UNSIGNED)
-            for i, length in zip(place.key, place.bounds, strict=True)
-        )
-
-    def _comparable_by_steps(self, a: Address, b: Address) -> bool:
-        """Say whether two addresses in one object are equal exactly if their steps are, one by one.
-
-        Not so for the end of one row of a matrix and the start of the next.
-        """
-        if [type(s) is str and s for s in a.path] != [type(s) is str and s for s in b.path]:
-            return False
-        return sum(not isinstance(s, str) for s in a.path) < 2 or self._inside(a) == self._inside(b) == TRUE
-
-    # Places -------------------------------------------------------------------------------------
-
-    def _addresses(self, state: State, lvalue: LValue, followed: bool = True) -> list[tuple[int, Any]]:
-        """List where an lvalue may be, with the guard of each place.
-
-        One that is not `followed`, only pointed to, may be at no place at all, some bytes from the null pointer.
-        """
-        match lvalue:
-            case Local(name):
-                return [(TRUE, self.address_of(name))]
-            case Global(name):
-                return [(TRUE, Address(name))]
-            case Member(base, _, name):
-                return [(g, _within(a, name)) for g, a in self._addresses(state, base, followed)]
-            case Element(base, index, loc):
-                place = self._addresses(state, base, followed)
-                at = self._index(state, self.settled(self.value(state, index), state, loc), type_of(index), loc)
-                return [
-                    (self.guards.and_(g, h), _within(a, i))
-                    for g, a in place
-                    for h, i in self.domain.options(at, self.guards.and_(state.path, g))
-                ]
-            case Deref(pointer, loc):
-                value = self.settled(self.value(state, pointer), state, loc)
-                if state.path == FALSE:
-                    return []
-                target = type_of(pointer)
-                assert isinstance(target, Pointer)
-                return self._pointees(state, value, target.target, loc, followed)
-        raise Unsupported(f"lvalue {type(lvalue).__name__}")
-
-    def _pointees(self, state: State, value: Any, target: CType, loc: Loc, followed: bool) -> list[tuple[int, Any]]:
-        options = self.domain.options(value, state.path)
-        null = self.guards.any(g for g, v in options if is_null(v))
-        if null != FALSE and followed:
-            self.require(
-                state, "no-undefined", self.guards.not_(null), loc, "dereference of a pointer that is not null"
-            )
-        places = []
-        for guard, v in options:
-            if is_null(v):
-                if not followed:
-                    places.append((guard, Opaque("NULL + 0") if isinstance(v, Null) else v))
-                continue
-            if isinstance(v, Opaque) and v.lost:
-                raise Limit(f"dereference of {v.label}", loc)
-            if not isinstance(v, Address):
-                what = v.label if isinstance(v, Opaque) else "something that is no pointer"
-                raise Unsupported(f"dereference of {what}, of which nothing is known", loc)
-            self._claim_alive(state, guard, v, loc)
-            places.append((guard, self._seen_as(v, target, loc)))
-        return places
-
-    def _claim_alive(self, state: State, guard: int, address: Address, loc: Loc) -> None:
-        frame, separator, local = address.object.partition(":")
-        if separator and frame not in self._frames:
-            text = f"{local} is not used after {frame}() returned"
-            self.require(state, "no-undefined", self.guards.not_(guard), loc, text)
-        elif separator:
-            gone = self.guards.and_(guard, state.memory.expired(address.object))
-            if gone != FALSE:
-                text = f"{local} is not used after the block that declares it"
-                self.require(state, "no-undefined", self.guards.not_(gone), loc, text)
-
-    def _seen_as(self, address: Address, target: CType, loc: Loc) -> Address:
-        """Return the address of the part that a pointer of another type points to: an object's first member."""
-        kind = self.layout.place(address).type
-        while not _compatible(kind, target):
-            if isinstance(kind, StructRef) and self.program.structs[kind.tag].fields:
-                first = self.program.structs[kind.tag].fields[0]
-                address, kind = Address(address.object, (*address.path, first.name)), first.type
-            elif isinstance(kind, Array):
-                address, kind = Address(address.object, (*address.path, 0)), kind.element
-            elif (
-                isinstance(kind, Int)
-                and isinstance(target, Int)
-                and not (kind.is_bool or target.is_bool)
-                and address.path
-                and not isinstance(address.path[-1], str)
-            ):
-                return address
-            else:
-                raise Unsupported(f"{address} accessed through a pointer to another type", loc)
-        return address
 
     def is_register(self, function: Function, local: str) -> bool:
         """Say whether a local of a function that was called is kept as a value, outside of memory."""
@@ -673,11 +492,11 @@ class Evaluator:
         if isinstance(kind, StructRef):
             return self._read_struct(state, lvalue, kind, loc)
         loaded = []
-        for guard, address in self._addresses(state, lvalue):
-            address = self._seen_as(address, kind, loc)
-            self._claim_bounds(state, guard, address, loc)
-            if self._width(address) != _width_of(kind):
-                loaded.append((guard, self._read_across(state, address, kind, guard, loc)))
+        for guard, address in pointers.addresses(self, state, lvalue):
+            address = pointers.seen_as(self, address, kind, loc)
+            self.claim_bounds(state, guard, address, loc)
+            if across.width_of(self.layout.place(address).type) != across.width_of(kind):
+                loaded.append((guard, across.read(self, state, address, kind, guard, loc)))
                 continue
             value = self.located(loc, state.memory.load, address)
             found = self.layout.place(address).type
@@ -687,13 +506,13 @@ class Evaluator:
         return self.domain.choice(loaded) if loaded else 0
 
     def _read_struct(self, state: State, lvalue: LValue, kind: StructRef, loc: Loc) -> Any:
-        places = [(guard, self._seen_as(a, kind, loc)) for guard, a in self._addresses(state, lvalue)]
+        places = [(guard, pointers.seen_as(self, a, kind, loc)) for guard, a in pointers.addresses(self, state, lvalue)]
         values = []
         for guard, address in places:
             leaves = {}
             for path, _ in self.layout.leaves(kind):
                 leaf = Address(address.object, address.path + path)
-                self._claim_bounds(state, guard, leaf, loc)
+                self.claim_bounds(state, guard, leaf, loc)
                 leaves[path] = self.located(loc, state.memory.load, leaf)
             values.append((guard, Aggregate(leaves)))
         return self.domain.choice(values) if values else UNINITIALISED
@@ -708,8 +527,8 @@ class Evaluator:
             return
         if isinstance(value, Search):
             value = self.resolved(value)
-        for guard, address in self._addresses(state, lvalue):
-            address = self._seen_as(address, kind, loc)
+        for guard, address in pointers.addresses(self, state, lvalue):
+            address = pointers.seen_as(self, address, kind, loc)
             if _through_pointer(lvalue) and self._is_constant(address.object):
                 self.require(
                     state, "no-undefined", self.guards.not_(guard), loc, "a write to an object that is not const"
@@ -717,9 +536,9 @@ class Evaluator:
             if isinstance(value, Aggregate):
                 self._write_struct(state, address, value, guard, loc)
                 continue
-            self._claim_bounds(state, guard, address, loc)
-            if self._width(address) != _width_of(kind):
-                self._write_across(state, address, value, kind, guard, loc)
+            self.claim_bounds(state, guard, address, loc)
+            if across.width_of(self.layout.place(address).type) != across.width_of(kind):
+                across.write(self, state, address, value, kind, guard, loc)
                 continue
             stored = value
             found = self.layout.place(address).type
@@ -736,69 +555,11 @@ class Evaluator:
     def _write_struct(self, state: State, address: Address, value: Aggregate, guard: int, loc: Loc) -> None:
         for path, scalar in value.leaves.items():
             leaf = Address(address.object, address.path + path)
-            self._claim_bounds(state, guard, leaf, loc)
+            self.claim_bounds(state, guard, leaf, loc)
             self.located(loc, state.memory.store, leaf, scalar, guard)
 
-    # Words seen through pointers to words of another width --------------------------------------------
-
-    def _width(self, address: Address) -> int:
-        return _width_of(self.layout.place(address).type)
-
-    def _neighbours(self, state: State, address: Address, kind: CType, guard: int, loc: Loc) -> list[Address]:
-        """List the elements of an array that a wider integer covers, the lowest bits first.
-
-        That the first of them is at a multiple of the integer's width is claimed: misaligned accesses are undefined.
-        """
-        inner, last = self._width(address), address.path[-1]
-        count = _width_of(kind) // inner
-        low = self.domain.binary("&", last, count - 1, INDEX, INDEX)
-        aligned = self.domain.compare("==", low, 0, INDEX)
-        claimed = self.guards.or_(self.guards.not_(guard), aligned)
-        self.require(state, "no-undefined", claimed, loc, f"a word of {_width_of(kind)} bits is aligned")
-        found = []
-        for n in range(count):
-            index = self.domain.binary("+", last, n, INDEX, INDEX)
-            found.append(Address(address.object, (*address.path[:-1], index)))
-            self._claim_bounds(state, guard, found[-1], loc)
-        return found
-
-    def _read_across(self, state: State, address: Address, kind: CType, guard: int, loc: Loc) -> Any:
-        assert isinstance(kind, Int)
-        inner = Int(self._width(address), False)
-        plain = Int(kind.bits, False)
-        if inner.bits > kind.bits:
-            value = self._unsigned(state, address, loc)
-            return self.domain.convert(self.domain.convert(value, inner, plain), plain, kind)
-        total: Any = 0
-        for n, part in enumerate(self._neighbours(state, address, kind, guard, loc)):
-            wide = self.domain.convert(self._unsigned(state, part, loc), inner, plain)
-            shifted = self.domain.binary("<<", wide, n * inner.bits, plain, plain)
-            total = self.domain.binary("|", total, shifted, plain, plain)
-        return self.domain.convert(total, plain, kind)
-
-    def _unsigned(self, state: State, address: Address, loc: Loc) -> Any:
-        value = self.settled(self.located(loc, state.memory.load, address), state, loc)
-        found = self.layout.place(address).type
-        assert isinstance(found, Int)
-        return self.domain.convert(value, found, Int(found.bits, False))
-
-    def _write_across(self, state: State, address: Address, value: Any, kind: CType, guard: int, loc: Loc) -> None:
-        found = self.layout.place(address).type
-        assert isinstance(kind, Int) and isinstance(found, Int)
-        plain, inner = Int(kind.bits, False), Int(found.bits, False)
-        value = self.domain.convert(value, kind, plain)
-        if inner.bits > kind.bits:
-            old = self._unsigned(state, address, loc)
-            kept = self.domain.binary("&", old, ~((1 << kind.bits) - 1) & ((1 << inner.bits) - 1), inner, inner)
-            new = self.domain.binary("|", kept, self.domain.convert(value, plain, inner), inner, inner)
-            self.located(loc, state.memory.store, address, self.domain.convert(new, inner, found), guard)
-            return
-        for n, part in enumerate(self._neighbours(state, address, kind, guard, loc)):
-            shifted = self.domain.binary(">>", value, n * inner.bits, plain, plain)
-            stored = self.domain.convert(self.domain.convert(shifted, plain, inner), inner, found)
-            self.located(loc, state.memory.store, part, stored, guard)
-
-    def _claim_bounds(self, state: State, guard: int, address: Address, loc: Loc) -> None:
+    def claim_bounds(self, state: State, guard: int, address: Address, loc: Loc) -> None:
+        """Claim that each index of an address is inside its array."""
         place = self.layout.place(address)
         for index, length in zip(place.key, place.bounds, strict=True):
             self.claim_below(state, guard, index, length, loc, address)
@@ -893,7 +654,7 @@ class Evaluator:
         function = self.program.functions.get(name)
         if function is not None:
             has = (function.result, *(function.locals[p] for p in function.params))
-            same = has == (call.type, *(type_of(a) for a in call.args))
+            same = has == (call.type, *(a.type for a in call.args))
             text = f"{name}() is called through a pointer to a function of its type"
             self.require(state, "no-undefined", TRUE if same else FALSE, call.loc, text)
 
@@ -914,11 +675,6 @@ class Evaluator:
         return state
 
 
-def _width_of(kind: CType) -> int:
-    """Return the bits of an integer; all pointers count as one."""
-    return kind.bits if isinstance(kind, Int) else 0
-
-
 def _comparable(a: Search, b: Search) -> bool:
     plain = (a.prefix, a.offset, a.word, a.type, a.wanted, a.single) == (
         b.prefix, b.offset, b.word, b.type, b.wanted, b.single)  # fmt: skip
@@ -927,21 +683,8 @@ def _comparable(a: Search, b: Search) -> bool:
 
 def _kept(operand: Expr, kind: CType) -> bool:
     """Say whether a conversion may leave a bit search as it is: between 32-bit integers."""
-    source = type_of(operand)
+    source = operand.type
     return isinstance(kind, Int) and isinstance(source, Int) and kind.bits == source.bits == 32
-
-
-def type_of(expr: Expr) -> CType:
-    """Return the type of an expression."""
-    return expr.type
-
-
-def _compatible(kind: CType, target: CType) -> bool:
-    if isinstance(kind, Int) and isinstance(target, Int):
-        return kind.bits == target.bits and kind.is_bool == target.is_bool
-    if isinstance(kind, Pointer) and isinstance(target, Pointer):
-        return True
-    return kind == target or isinstance(target, Void)
 
 
 def _through_pointer(lvalue: LValue) -> bool:
@@ -949,17 +692,6 @@ def _through_pointer(lvalue: LValue) -> bool:
     while isinstance(lvalue, Member | Element):
         lvalue = lvalue.base
     return isinstance(lvalue, Deref)
-
-
-def _within(place: Any, step: Any) -> Any:
-    """Return the part of a place that a member's name or an index leads to."""
-    if isinstance(place, Address):
-        return Address(place.object, (*place.path, step))
-    return Opaque(f"{place.label}.{step}" if isinstance(step, str) else f"{place.label}[{_index(step)}]")
-
-
-def _index(step: Any) -> str:
-    return str(step) if isinstance(step, int) else str(step.sexpr())
 
 
 def _array(place: str) -> str:
