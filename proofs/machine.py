@@ -127,11 +127,17 @@ class Induction:
         self._assumed: list[Assumed] = []
         for invariant in INDUCTIVE:
             self._assumed += assumed(self._indices, invariant.kinds, lambda *keys, i=invariant: self._says(i, keys))
+        if intids < FIRST_SPECIAL_INTID:
+            self._assumed += assumed(self._indices, ("vcpu", "lr"), partial(self._holds_one_of, intids))
 
     def _says(self, invariant: Invariant, keys: Sequence[Key]) -> Iterator[Any]:
         for part in invariant.formula(self._old, self._domain, self.switches, *keys):
             if self._believed(invariant, part):
                 yield implies(part.premise, part.conclusion)
+
+    def _holds_one_of(self, intids: int, vcpu: Key, lr: Key) -> Iterator[Any]:
+        """In a smaller machine list registers hold the interrupts of it: the invariants only say, of 1,020."""
+        yield lt(self._old.shadow.lr[vcpu[0], lr[0]].virtual_id, intids)
 
     def start(self) -> Iterator[Goal]:
         """Yield the goals of the initial state."""
