@@ -20,6 +20,7 @@ from proofs.whole import IDS, PROPERTY_IDS, STAGES, SUBJECT, claimed, judged, me
 from properties.machine import STEP_PROPERTIES
 from properties.property import Part
 from vgicheck.engine.portfolio import Portfolio
+from vgicheck.engine.solve import ask
 from vgicheck.engine.tasks import Runner, Task
 from vgicheck.engine.values import le
 from vgicheck.engine.verdict import Obligation, Query, Verdict
@@ -240,3 +241,12 @@ def test_searches_are_told_apart(generation: str):
     planned = [searching(generation, size, ("edge-once", "lr-unique")) for size in QUICK]
     assert len({t.key for t in planned}) == len(QUICK) and all(generation in t.key for t in planned)
     assert planned[0].promised == (("edge-once", QUICK[0].name), ("lr-unique", QUICK[0].name))
+
+
+@pytest.mark.parametrize("intids", [32, 256])
+def test_a_smaller_machine_keeps_what_a_sync_promises(intids: int) -> None:
+    """With fewer interrupts no list register holds one beyond them: what the bench's curves are drawn of is proved."""
+    (step,) = (s for s in STEPS if s.name == "sync_lr")
+    goals = [g for g in machine.Induction(REFERENCE, intids=intids).step(step) if g.claim is not POSSIBLE]
+    asked = [g.assertions for g in goals if g.claim.id == "oracle-tight"]
+    assert asked and all(ask(assertions, 30.0).result == "unsat" for assertions in asked)
