@@ -11,7 +11,6 @@ from model.distributor import NR_LRS
 from model.handler import HandlerState
 from model.init import VcpuInitState
 from model.sync import in_shadow, vgic_process_maintenance
-from properties.property import At
 from vgicheck.c.binding import Bound, Invariant, View
 from vgicheck.c.ir import Program
 from vgicheck.engine.values import and_, implies, le
@@ -43,16 +42,13 @@ def _maintenance(program: Program, irqs: int) -> Bound:
         cpu, dist = vcpu.vgic_cpu(program, view), kvm_2012.distributor(view)
         return in_shadow(view.word(f"{VCPU}.vcpu_id"), cpu, dist, view.returned())
 
-    def prefer(s: HandlerState, at: At) -> Sequence[Any]:
-        return [s.vcpu_id == 0, s.cpu.nr_lr == 4, at.lr == 0, at.intid == 34, at.vcpu == 0]
-
     return Bound(
         MAINTENANCE,
         MAINTENANCE,
         abstract,
         vgic_process_maintenance,
         vcpu.assumed(irqs),
-        prefer,
+        vcpu.preferred,
         kvm_2012.Names(),
         vcpu.BITMAPS,
         arguments=partial(arguments, program, MAINTENANCE),

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from model.distributor import LR_EMPTY, NR_LRS, NR_PRIVATE_IRQS, VgicCpu
+from model.handler import HandlerState
 from model.queue_irq import QueueState, vgic_queue_irq
 from model.sync import SyncState, kvm_vgic_sync_from_cpu
 from properties.property import At
@@ -52,6 +53,11 @@ def assumed(irqs: int) -> list[Invariant]:
     """List what is assumed of a vCPU's memory wherever its list registers are looked at."""
     handler = kvm_2012.bound(irqs)["vgic_maintenance_handler"]
     return [i for i in handler.invariants if not i.region.startswith(kvm_2012.WORLD)]
+
+
+def preferred(s: HandlerState | SyncState, at: At) -> Sequence[Any]:
+    """List what makes an example easy to read."""
+    return [s.vcpu_id == 0, s.cpu.nr_lr == 4, at.lr == 0, at.intid == 34, at.vcpu == 0]
 
 
 def queue_irq(program: Program, irqs: int) -> Bound:
@@ -113,16 +119,13 @@ def sync(program: Program, name: str, irqs: int) -> Bound:
     def abstract(view: View) -> SyncState:
         return SyncState(view.word(f"{VCPU}.vcpu_id"), vgic_cpu(program, view), kvm_2012.distributor(view))
 
-    def prefer(s: SyncState, at: At) -> Sequence[Any]:
-        return [s.vcpu_id == 0, s.cpu.nr_lr == 4, at.lr == 0, at.intid == 34, at.vcpu == 0]
-
     return Bound(
         name,
         name,
         abstract,
         kvm_vgic_sync_from_cpu,
         assumed(irqs),
-        prefer,
+        preferred,
         kvm_2012.Names(),
         BITMAPS,
         arguments=partial(arguments, program, name),

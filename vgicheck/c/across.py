@@ -8,22 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .domain import Address
-from .ir import CType, Int, Loc
+from .ir import CType, Int, Loc, bits_of
 from .memory import INDEX
 
 if TYPE_CHECKING:
     from .summary import Evaluator, State
 
 
-def width_of(kind: CType) -> int:
-    """Return the bits of an integer; all pointers count as one."""
-    return kind.bits if isinstance(kind, Int) else 0
-
-
 def read(e: Evaluator, state: State, address: Address, kind: CType, guard: int, loc: Loc) -> Any:
     """Return a word that is read from words of another width: part of one, or some put together."""
     assert isinstance(kind, Int)
-    inner = Int(width_of(e.layout.place(address).type), False)
+    inner = Int(bits_of(e.layout.place(address).type), False)
     plain = Int(kind.bits, False)
     if inner.bits > kind.bits:
         value = _unsigned(e, state, address, loc)
@@ -59,12 +54,12 @@ def _neighbours(e: Evaluator, state: State, address: Address, kind: CType, guard
 
     That the first of them is at a multiple of the integer's width is claimed: misaligned accesses are undefined.
     """
-    inner, last = width_of(e.layout.place(address).type), address.path[-1]
-    count = width_of(kind) // inner
+    inner, last = bits_of(e.layout.place(address).type), address.path[-1]
+    count = bits_of(kind) // inner
     low = e.domain.binary("&", last, count - 1, INDEX, INDEX)
     aligned = e.domain.compare("==", low, 0, INDEX)
     claimed = e.guards.or_(e.guards.not_(guard), aligned)
-    e.require(state, "no-undefined", claimed, loc, f"a word of {width_of(kind)} bits is aligned")
+    e.require(state, "no-undefined", claimed, loc, f"a word of {bits_of(kind)} bits is aligned")
     found = []
     for n in range(count):
         index = e.domain.binary("+", last, n, INDEX, INDEX)

@@ -26,7 +26,7 @@ from ..engine.guards import FALSE
 from ..engine.maps import Key, Map, label_of
 from ..engine.values import and_, is_symbolic, ite, not_, same
 from .domain import Address, Choice, FunctionPointer, Null, Opaque, Uninitialised
-from .ir import Call, CType, Int, Unsupported
+from .ir import Call, Unsupported, bits_of
 from .memory import INDEX, is_local, is_part
 
 if TYPE_CHECKING:
@@ -109,11 +109,6 @@ Argument = tuple[Any, int]
 
 def _typed(args: Sequence[Any], call: Call) -> tuple[Argument, ...]:
     return tuple((a, bits_of(x.type)) for a, x in zip(args, call.args, strict=False))
-
-
-def bits_of(kind: CType) -> int:
-    """Return the width of an integer; 0 of a pointer."""
-    return kind.bits if isinstance(kind, Int) else 0
 
 
 def _shape(address: Address) -> str:

@@ -113,6 +113,11 @@ class Struct:
     size: int
 
 
+def bits_of(kind: CType) -> int:
+    """Return the width of an integer in bits; 0 of a pointer, whichever it is."""
+    return kind.bits if isinstance(kind, Int) else 0
+
+
 # Expressions and lvalues -----------------------------------------------------------------------
 
 

@@ -21,9 +21,9 @@ from ..engine.guards import FALSE, TRUE, TooLarge
 from ..engine.solve import Feasibility
 from ..engine.values import is_symbolic
 from .domain import UNINITIALISED, Address, Choice, FunctionPointer, Null, Opaque, Search, Uninitialised
-from .effects import CHAIN, WORD, bits_of, content, met, word
+from .effects import CHAIN, WORD, content, met, word
 from .flow import Loop
-from .ir import Call, CType, Function, Int, Pointer, Unsupported, Void
+from .ir import Call, CType, Function, Int, Pointer, Unsupported, Void, bits_of
 from .memory import INDEX, Arbitrary, Place, is_local, is_part
 from .outline import Outlined
 from .widening import Widening
@@ -92,8 +92,9 @@ class StandIns:
             state.locals.pop(name, None)
         for n, name in enumerate(outlined.results):
             before = e.domain.options(state.locals.get(name, UNINITIALISED))
-            left = _perhaps if any(isinstance(v, Uninitialised) for _, v in before) else _certain
-            state.locals[name] = left(e, f"{label}: scalar {n}", chain, [], bits_of(run.function.locals[name]))
+            what = f"{label}: scalar {n}", chain, (), bits_of(run.function.locals[name])
+            unset = any(isinstance(v, Uninitialised) for _, v in before)
+            state.locals[name] = _perhaps(e, *what) if unset else _unknown(*what)
         del waiting[loop.head]
         waiting.setdefault(outlined.leaves, []).append(state)
         return True
@@ -120,10 +121,9 @@ class StandIns:
         for region, place in footprint.written.items():
             self._let(e, state, label, region, place, passed, chain)
         for rule in footprint.rules:
-            kept = g.of(z3.Function(f"{label}: {rule}", CHAIN, z3.BoolSort())(chain))
+            kept = g.of(_truth(f"{label}: {rule}", chain))
             e.claim(state, rule, kept, function.loc, f"{function.name} keeps {rule}")
-        returns = z3.Function(f"{label}: returns", CHAIN, z3.BoolSort())(chain)
-        state.path = g.and_(state.path, g.of(returns))
+        state.path = g.and_(state.path, g.of(_truth(f"{label}: returns", chain)))
         self.used[label] = None
         return chain
 
@@ -143,26 +143,31 @@ class StandIns:
         def value(key: Any) -> Any:
             words = [word(e, k, INDEX.bits) for k in key]
             if place.bitmap:
-                return z3.Function(name, CHAIN, *[z3.BitVecSort(WORD)] * len(words), z3.BoolSort())(chain, *words)
-            return (_perhaps if local else _certain)(e, name, chain, words, bits_of(place.type))
+                return _truth(name, chain, words)
+            what = name, chain, words, bits_of(place.type)
+            return _perhaps(e, *what) if local else _unknown(*what)
 
         state.memory.rule(place, value)
 
 
-def _certain(e: Evaluator, name: str, chain: Any, words: Sequence[Any], bits: int) -> Any:
-    return _unknown(name, chain, words, bits)
-
-
 def _perhaps(e: Evaluator, name: str, chain: Any, words: Sequence[Any], bits: int) -> Any:
     """Return what an unknown function leaves where there may have been nothing before."""
-    given = e.guards.of(
-        z3.Function(f"{name}?", CHAIN, *[z3.BitVecSort(WORD)] * len(words), z3.BoolSort())(chain, *words)
-    )
+    given = e.guards.of(_truth(f"{name}?", chain, words))
     return e.domain.choice([(given, _unknown(name, chain, words, bits)), (e.guards.not_(given), UNINITIALISED)])
 
 
 def _unknown(name: str, chain: Any, words: Sequence[Any], bits: int) -> Any:
-    return z3.Function(name, CHAIN, *[z3.BitVecSort(WORD)] * len(words), z3.BitVecSort(bits))(chain, *words)
+    """Return an unknown word of a chain and of words."""
+    return _function(name, z3.BitVecSort(bits), chain, words)
+
+
+def _truth(name: str, chain: Any, words: Sequence[Any] = ()) -> Any:
+    """Return an unknown truth value of a chain and of words."""
+    return _function(name, z3.BoolSort(), chain, words)
+
+
+def _function(name: str, sort: Any, chain: Any, words: Sequence[Any]) -> Any:
+    return z3.Function(name, CHAIN, *[z3.BitVecSort(WORD)] * len(words), sort)(chain, *words)
 
 
 def _passed(e: Evaluator, state: State, args: Sequence[tuple[Any, CType]]) -> dict[str, str] | None:
@@ -214,7 +219,7 @@ def told(e: Evaluator, search: Search) -> Any:
     words = [search.told, *(word(e, x, INDEX.bits) for x in search.prefix)]
     words += [word(e, x, bits) for x in (search.start, search.size)]
     what = f"the bit from {search.offset} on that is {int(search.wanted)}/{len(words)}"
-    return z3.Function(what, *[z3.BitVecSort(WORD)] * (len(words) + 1))(*words)
+    return _unknown(what, words[0], words[1:], WORD)
 
 
 def _shape(value: Any, passed: Mapping[str, str]) -> str:

@@ -68,6 +68,7 @@ from .ir import (
     StructRef,
     Unary,
     Unsupported,
+    bits_of,
 )
 from .loops import control_variables, descends, registers, taken_bit_by_bit
 from .memory import INDEX, Given, Inputs, Layout, Memory
@@ -495,7 +496,7 @@ class Evaluator:
         for guard, address in pointers.addresses(self, state, lvalue):
             address = pointers.seen_as(self, address, kind, loc)
             self.claim_bounds(state, guard, address, loc)
-            if across.width_of(self.layout.place(address).type) != across.width_of(kind):
+            if bits_of(self.layout.place(address).type) != bits_of(kind):
                 loaded.append((guard, across.read(self, state, address, kind, guard, loc)))
                 continue
             value = self.located(loc, state.memory.load, address)
@@ -537,7 +538,7 @@ class Evaluator:
                 self._write_struct(state, address, value, guard, loc)
                 continue
             self.claim_bounds(state, guard, address, loc)
-            if across.width_of(self.layout.place(address).type) != across.width_of(kind):
+            if bits_of(self.layout.place(address).type) != bits_of(kind):
                 across.write(self, state, address, value, kind, guard, loc)
                 continue
             stored = value

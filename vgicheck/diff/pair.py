@@ -17,8 +17,8 @@ from typing import Any
 
 from proofs.bindings import vgic
 
-from ..c.effects import bits_of, content, word
-from ..c.ir import Int, Limit, Pointer, StructRef, Unsupported, Void
+from ..c.effects import content, word
+from ..c.ir import Int, Limit, Pointer, StructRef, Unsupported, Void, bits_of
 from ..c.memory import Arbitrary
 from ..c.shrink import Cells
 from ..c.standins import StandIns

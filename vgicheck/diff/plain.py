@@ -14,8 +14,7 @@ from typing import Any
 from proofs.bindings import vgic
 
 from ..c.domain import Address, Uninitialised
-from ..c.effects import bits_of
-from ..c.ir import Loc, Unsupported, Void
+from ..c.ir import Loc, Unsupported, Void, bits_of
 from ..c.memory import Given
 from ..c.shrink import Cells, shrunk
 from ..engine.guards import FALSE, Guards
