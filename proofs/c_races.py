@@ -192,7 +192,7 @@ class Scene:
             (f"{WORLD}.irqs_off", ()): int(in_interrupt),
             (f"{vgic.RUNNING}?", ()): 1,
         }
-        return Given({**self.cells, **own}, pointers=vgic.pointers, fill={f"{vgic.DIST}.vctrl_base?": 1})
+        return Given({**self.cells, **own}, leads=vgic.pointers, fill={f"{vgic.DIST}.vctrl_base?": 1})
 
     # Functions ----------------------------------------------------------------------------------
 

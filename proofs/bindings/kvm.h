@@ -69,6 +69,16 @@ extern struct kvm_run vgicheck_run;
 /* The vCPU that runs on this CPU, or NULL: arm.c keeps it in a per-CPU variable */
 extern struct kvm_vcpu *vgicheck_running_vcpu;
 
+#ifdef VGICHECK_NATIVE
+struct vgicheck_world vgicheck_world;
+struct device_node vgicheck_node;
+u8 vgicheck_gich[0x1000];
+struct kvm vgicheck_kvm;
+struct kvm_vcpu vgicheck_vcpus[KVM_MAX_VCPUS], vgicheck_vcpu, *vgicheck_running_vcpu;
+struct kvm_exit_mmio vgicheck_mmio;
+struct kvm_run vgicheck_run;
+#endif
+
 #ifndef VGICHECK_HAVE_kvm_get_running_vcpus
 static inline struct kvm_vcpu * __percpu *kvm_get_running_vcpus(void)
 {

@@ -233,7 +233,7 @@ def test_a_batch_has_a_time_limit() -> None:
 @needs_native
 def test_memory_has_a_limit() -> None:
     """A unit whose data exceed the memory limit traps in every vector, and does not run."""
-    with compile_unit("char data[300 << 20];", [], "0", []) as program:
+    with compile_unit("char data[300 << 20];", [], "data[0]++", []) as program:
         assert program.run_many([[], []]) == [NativeResult(trap="memory limit")] * 2
 
 

@@ -262,7 +262,7 @@ def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         raise Compiled
 
     monkeypatch.setattr("vgicheck.c.native.compile_unit", refuse)
-    monkeypatch.setattr("vgicheck.review.native.compile_unit", refuse)
+    monkeypatch.setattr("vgicheck.c.confirm.compile_unit", refuse)
     monkeypatch.setattr("vgicheck.c.native._compiler", refuse)
     monkeypatch.setattr("vgicheck.c.native.NativeProgram.run_many", refuse)
     monkeypatch.setattr("vgicheck.c.native.available", lambda: None)

@@ -24,12 +24,16 @@ Failure = tuple[str, Loc | None]
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A run over plain numbers: what it was given, the memory at its start, and its end."""
+    """A run over plain numbers: what it was given, the memory at its start, its end, and what it was called with.
+
+    The claims of its end are those that the C makes itself.
+    """
 
     given: Given
     evaluator: Evaluator
     start: Memory
     end: Summary
+    arguments: Sequence[Any] = ()
 
 
 def untouched(summary: Summary) -> Memory:

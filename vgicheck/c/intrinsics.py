@@ -41,7 +41,7 @@ def bitmaps(e: Evaluator, state: State, pointer: Any, call: Call) -> list[tuple[
         if not isinstance(place.key[-1], int):
             raise Unsupported("a bit operation from a word that is not known exactly", call.loc)
         for index, length in zip(place.key[:-1], place.bounds[:-1], strict=True):
-            e.claim_below(state, guard, index, length, call.loc, address)
+            e.claim_below(state, guard, index, length, call.loc, address, at=address)
         found.append((guard, place, place.key[-1] * WORD, (place.bounds[-1] - place.key[-1]) * WORD))
     return found
 

@@ -23,8 +23,9 @@ from .binding import GIVEN, Bound, Invariant, View
 from .explain import Plain, explained, untouched
 from .intrinsics import INTRINSICS
 from .ir import Int, Loc, Program, Unsupported
+from .lvalues import target
 from .memory import Arbitrary, Given, Inputs, Memory
-from .replay import recorded, target
+from .replay import recorded
 from .summary import Claim, Evaluator, Summary
 
 CODE = {
@@ -308,7 +309,13 @@ class Judge:
         broken = self._failure(question, run, at)
         assert broken is not None
         obligation = self._obligation(question, finding, Verdict.REFUTED, broken[0])
-        obligation.replay = recorded(run, self.bound.entry, 2 if question.repeated else 1, question.kinds)
+        obligation.replay = recorded(
+            run,
+            self.bound.entry,
+            2 if question.repeated else 1,
+            lambda claim: claim.kind in question.kinds,
+            self.bound.words.spoken,
+        )
         if not tell:
             return obligation
         sentence, _ = broken
@@ -339,9 +346,10 @@ class Judge:
         given = Given(cells, self.bound.pointers)
         evaluator = self._evaluating(given, bool)
         summary = self._called(evaluator)
+        arguments = self.bound.arguments(given)
         if not question.repeated:
-            return Plain(given, evaluator, untouched(summary), summary)
-        return Plain(given, evaluator, summary.after, self._called(evaluator, summary))
+            return Plain(given, evaluator, untouched(summary), summary, arguments)
+        return Plain(given, evaluator, summary.after, self._called(evaluator, summary), arguments)
 
     def _failure(self, question: Question, run: Plain, at: Any) -> tuple[str, Loc | None] | None:
         """Return the sentence that fails in a plain run, with its line where the evaluator claimed it.

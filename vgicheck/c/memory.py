@@ -520,14 +520,16 @@ def _span(term: Any) -> tuple[int, int] | None:
 class Given:
     """Inputs that are plain numbers: those listed, and elsewhere what `fill` has for the region, else 0.
 
-    `touched` collects the cells that were read, and `widths` how wide they are in each region.
+    `leads` says what pointers hold.  `touched` collects the cells that were read, `widths` how wide they are in each
+    region, and `followed` the pointers.
     """
 
     cells: Mapping[tuple[str, Key], int]
-    pointers: Pointers = unknown_pointer
+    leads: Pointers = unknown_pointer
     fill: Mapping[str, int] = field(default_factory=dict)
     touched: dict[tuple[str, Key], int] = field(default_factory=dict)
     widths: dict[str, int] = field(default_factory=dict)
+    followed: dict[tuple[str, Key], Any] = field(default_factory=dict)
 
     def word(self, region: str, key: Key, bits: int) -> int:
         """Return the number at a key."""
@@ -539,6 +541,12 @@ class Given:
     def bit(self, region: str, key: Key) -> bool:
         """Return the bit at a key."""
         return bool(self.word(region, key, 1))
+
+    def pointers(self, inputs: Inputs, domain: Domain, place: Place, key: Key) -> Any:
+        """Return the pointer at a key of a place."""
+        found = self.leads(inputs, domain, place, key)
+        self.followed.setdefault((place.region, key), found)
+        return found
 
 
 def _signed(value: Any, kind: Int) -> Any:

@@ -69,7 +69,15 @@ _FREESTANDING = ("-nostdinc", "-ffreestanding", "-fno-stack-protector", "-fcf-pr
 _AS_THE_KERNEL = ("-fwrapv", "-fno-strict-overflow", "-fno-strict-aliasing", "-fno-delete-null-pointer-checks")
 _COMPLAINTS = ("-w", "-fmax-errors=1", "-fno-diagnostics-show-caret")
 _FLAGS = (*_TARGET, *_FREESTANDING, *_AS_THE_KERNEL, *_COMPLAINTS, "-fno-asynchronous-unwind-tables")
-_LINK = ("-nostdlib", "-static", "-no-pie", "-Wl,-e,_start,-z,noexecstack,-z,norelro,--build-id=none")
+# A function that nothing of the run calls may call what is not there.
+_SECTIONS = ("-ffunction-sections", "-fdata-sections")
+_WATCH = ("-fsanitize=kernel-address", "--param=asan-instrumentation-with-call-threshold=0", "--param=asan-stack=0",
+          "--param=asan-globals=0")  # fmt: skip
+_LINK = ("-nostdlib", "-static", "-no-pie", "-Wl,-e,_start,-z,noexecstack,-z,norelro,--build-id=none,--gc-sections")
+
+
+WATCHED = "access to the watched address"
+"""The trap of a run that reads or writes at the address that is watched."""
 
 
 class NativeError(ValueError):
@@ -195,6 +203,8 @@ def compile_unit(
     optimise: int = 2,
     defines: Mapping[str, str] | None = None,
     sanitize: Sequence[str] = (),
+    watch: str = "",
+    locals_are: str = "",
     seconds: float = 2.0,
     batch_seconds: float = 60.0,
 ) -> Iterator[NativeProgram]:
@@ -206,6 +216,8 @@ def compile_unit(
     The text has no `main`, and may use `vgicheck_trap(const char *)`, which ends the vector, and
     `vgicheck_result`, an `unsigned long long` for the call to keep its value in; both are declared ahead of it.
     `sanitize` are checks of gcc's -fsanitize= that trap in the unit, `signal SIGILL`, when they fail.
+    With an address to `watch`, an expression, an access of the call to that very address traps with `WATCHED`.
+    `locals_are` says what is in locals that nothing was written to: `zero` or a `pattern` that is not; else anything.
     `optimise` is the level of -O, 0 to 3; `seconds` and `batch_seconds` are as in `NativeProgram.run_many`.
 
     Raises NativeError: for text that includes files, has pragmas, assembly or attributes with strings; for
@@ -215,7 +227,9 @@ def compile_unit(
         raise NativeError(f"optimise: {optimise} is no level from 0 to 3")
     if not (0 < seconds <= LONGEST_SECONDS and 0 < batch_seconds <= LONGEST_SECONDS):
         raise NativeError(f"time limits of {seconds} s and {batch_seconds} s are not within 0 to {LONGEST_SECONDS} s")
-    unit = text + _driver(inputs, call, observe, reset)
+    if locals_are not in ("", "zero", "pattern"):
+        raise NativeError(f"locals_are: {locals_are} is neither zero nor pattern")
+    unit = text + _driver(inputs, call, observe, reset, watch)
     options = [f"-O{optimise}", *_definitions(defines or {})]
     _refuse_directives(unit)
     try:
@@ -235,10 +249,14 @@ def compile_unit(
             f"-DVGICHECK_TRAP_MAX={_TRAP_MAX}",
             f"-DVGICHECK_NO_SANDBOX={_NO_SANDBOX}",
             f"-DVGICHECK_NO_MEMORY={_NO_MEMORY}",
+            f'-DVGICHECK_WATCHED="{WATCHED}"',
             f"-DVGICHECK_CPU_SECONDS={math.ceil(batch_seconds) + 1}",
         ]
         checks = [f"-fsanitize={','.join(sanitize)}", "-fsanitize-undefined-trap-on-error"] if sanitize else []
-        _compiler(directory, [*_FLAGS, f"-O{optimise}", *checks, "-c", "-x", "cpp-output", "unit.i", "-o", "unit.o"])
+        checks += _WATCH if watch else []
+        checks += [f"-ftrivial-auto-var-init={locals_are}"] if locals_are else []
+        unit_flags = [*_FLAGS, *_SECTIONS, f"-O{optimise}", *checks]
+        _compiler(directory, [*unit_flags, "-c", "-x", "cpp-output", "unit.i", "-o", "unit.o"])
         sources = ["unit.o", "-x", "c", "native.h"]
         _compiler(directory, [*_FLAGS, *_LINK, f"-O{optimise}", *runtime, *sources, "-o", "unit"])
         yield NativeProgram(directory, tuple(inputs), tuple(observe), seconds, batch_seconds)
@@ -255,7 +273,7 @@ def available() -> str | None:
     return None if result == NativeResult((42, 4)) else f"a probe of native runs gave {result}"
 
 
-def _driver(inputs: Sequence[str], call: str, observe: Sequence[str], reset: str | None) -> str:
+def _driver(inputs: Sequence[str], call: str, observe: Sequence[str], reset: str | None, watch: str) -> str:
     """What is compiled behind the text, in the same unit, so that it sees the unit's types and static objects."""
     lines = [
         "",
@@ -267,7 +285,9 @@ def _driver(inputs: Sequence[str], call: str, observe: Sequence[str], reset: str
         "{",
         *([f"\t{reset};"] if reset else []),
         *(f"\t{lvalue} = vgicheck_inputs[{index}];" for index, lvalue in enumerate(inputs, 1)),
+        *([f"\tvgicheck_watched = (unsigned long)({watch});"] if watch else []),
         f"\t{call};",
+        "\tvgicheck_watched = 0;",
         *(f"\tvgicheck_outputs[{index}] = (unsigned long long)({value});" for index, value in enumerate(observe, 1)),
         "}",
         "",

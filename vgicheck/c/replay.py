@@ -1,144 +1,68 @@
-"""What compiled C needs to repeat a plain run: the run's cells as lvalues of the C, before and after.
-
-A region's name has lost the members of unions whose views are one (see `memory`), and a bitmap's last index counts
-bits; both are found again from the types.
-"""
+"""What compiled C needs to repeat a plain run: how it is called, what its memory is before, and what it is after."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from ..engine.guards import TRUE
 from ..engine.maps import Key
 from ..engine.values import is_symbolic
 from ..engine.verdict import Replay
+from . import lvalues
+from .domain import Address
 from .explain import Plain
-from .ir import Array, CType, Int, StructRef, Unsupported
-from .memory import Layout
+from .ir import Int, Pointer, Unsupported
+from .lvalues import Target
+from .memory import is_local
+from .summary import UNSET, Claim
 
 UNDEFINED = ("in-bounds", "no-undefined")
 """The kinds of claims that the evaluator makes of the language; all others are `vgicheck_claim` of the stubs."""
-
-DEVICE_WORD = 32
-"""Width of a device register, in bits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A cell as the C has it: an lvalue of `bits` bits, and of a bitmap the bit of that word."""
-
-    lvalue: str
-    bits: int
-    bit: int | None = None
-    is_bool: bool = False
-
-    @property
-    def expression(self) -> str:
-        """The cell's value."""
-        return self.lvalue if self.bit is None else f"{self.lvalue} >> {self.bit} & 1"
-
-    @property
-    def width(self) -> int:
-        """The bits of the cell's value."""
-        return self.bits if self.bit is None else 1
+RESULT = "vgicheck_result"
+"""Where a native run leaves what the function returned."""
 
 
-def target(layout: Layout, region: str, key: Key, bits: int | None = None) -> Target | None:
-    """Find a cell in the C; None where the key is outside of an array.
-
-    `bits` is the width at which the run used the region, where it did. A byte array that was used as words is a device.
-    Raises Unsupported for a region that no expression at file scope reaches.
-    """
-    root = next((n for n in sorted(layout.program.globals, key=len, reverse=True) if _begins(region, n)), None)
-    if root is None or not root.isidentifier():
-        raise Unsupported(f"{region} is no object at file scope")
-    found = next(_walk(layout, layout.type_of(root), region[len(root) :], key, _Way(root)), None)
-    if found is None:
-        raise Unsupported(f"{region} with {len(key)} indices is no scalar of the C")
-    way, kind = found
-    width = bits or (DEVICE_WORD if region == f"{root}[]" and kind.bits == 8 and not way.views else kind.bits)
-    if (way.views or region in layout.bitmaps) and way.pending:
-        position, lengths = way.indices[-1], (*way.lengths[:-1], way.lengths[-1] * kind.bits)
-        if not _inside(way.indices, lengths):
-            return None
-        return Target(f"{way.text}[{position // kind.bits}]", kind.bits, position % kind.bits)
-    scale = width // kind.bits
-    if scale > 1 and kind.bits == 8 and way.pending:
-        if not _inside(way.indices, (*way.lengths[:-1], way.lengths[-1] // scale)):
-            return None
-        return Target(f"*(unsigned int *)&{way.text}[{scale * way.indices[-1]}]", width)
-    if width != kind.bits:
-        raise Unsupported(f"{region} is used as {width} bits, and has {kind.bits}")
-    if not _inside(way.indices, way.lengths):
-        return None
-    return Target(way.settled(), kind.bits, is_bool=kind.is_bool)
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """How far a region's name was followed. The last index is not in the text while it is `pending`."""
-
-    text: str
-    indices: tuple[int, ...] = ()
-    lengths: tuple[int, ...] = ()
-    span: int = 0
-    views: bool = False
-    pending: bool = False
-
-    def settled(self) -> str:
-        """The lvalue with all of its indices."""
-        return f"{self.text}[{self.indices[-1]}]" if self.pending else self.text
-
-
-def _begins(region: str, name: str) -> bool:
-    return region.startswith(name) and region[len(name) : len(name) + 1] in ("", ".", "[", "!")
-
-
-def _walk(layout: Layout, kind: CType, rest: str, key: Key, way: _Way) -> Iterator[tuple[_Way, Int]]:
-    """Yield the scalars that the rest of a region's name may mean: views of one union that are one region."""
-    if isinstance(kind, StructRef) and kind.tag in layout.program.structs:
-        fields = layout.program.structs[kind.tag].fields
-        for f in sorted(fields, key=lambda f: -f.type.length if isinstance(f.type, Array) else 0):
-            # A layout of its own: one that is in use refuses a second view of a union.
-            member, name, span, views = Layout(layout.program).member(kind.tag, f.name)
-            if _begins(rest, name):
-                text = f"{way.settled()}.{f.name}" if f.name else way.settled()
-                inner = _Way(text, way.indices, way.lengths, span, views)
-                yield from _walk(layout, member, rest[len(name) :], key, inner)
-    elif isinstance(kind, Array) and rest.startswith("[]") and key:
-        length = kind.length or (way.span // layout.size(kind.element) if way.span else 0)
-        indices, lengths = (*way.indices, key[0]), (*way.lengths, length)
-        inner = _Way(way.settled(), indices, lengths, way.span, way.views, pending=True)
-        yield from _walk(layout, kind.element, rest[2:], key[1:], inner)
-    elif isinstance(kind, Int) and not rest and not key:
-        yield way, kind
-
-
-def _inside(indices: tuple[int, ...], lengths: tuple[int, ...]) -> bool:
-    return all(0 <= i < n for i, n in zip(indices, lengths, strict=True))
-
-
-def recorded(run: Plain, entry: str, calls: int, kinds: frozenset[str]) -> Replay:
+def recorded(
+    run: Plain, entry: str, calls: int, breaks: Callable[[Claim], bool], spoken: Callable[[str], str]
+) -> Replay:
     """Return what repeats a run that calls `entry` so many times and in which a property fails.
 
-    `kinds` are the kinds of claims that belong to the property. Where compiled C cannot be expected to end as the run
-    does, the replay says why.
+    `breaks` says of a claim of the run whether the property fails by it; where none does, it fails by what the run
+    leaves behind. Where compiled C cannot be expected to end as the run does, the replay says why, with objects called
+    as `spoken` calls them.
     """
-    broken = next((c for c in run.end.claims if c.kind in kinds), None)
+    broken = next((c for c in run.end.claims if breaks(c)), None)
     others = [c for c in run.end.claims if broken is None or broken.kind not in UNDEFINED]
     undefined = next((c for c in others if c.kind in UNDEFINED), None)
-    claim, kind = (f"{broken.kind}: {broken.text}", broken.kind) if broken else ("", "")
+    claim = f"{broken.kind}: {broken.text}" if broken else ""
     if undefined is not None:
-        return Replay(entry, calls, obstacle=f"what the run does is undefined in C: {undefined.text} does not hold")
+        obstacle = f"what the run does is undefined in C: {spoken(undefined.text)} does not hold"
+        return Replay(entry, calls, obstacle=obstacle)
     if broken is None and run.end.returns != TRUE:
         return Replay(entry, calls, obstacle="the run ends before the function returns")
+    opaque: dict[str, int] = {}
     try:
-        inputs = tuple(_inputs(run))
-        outputs = () if broken else tuple(_outputs(run))
+        return Replay(
+            entry,
+            calls,
+            tuple(_inputs(run)),
+            () if broken and broken.text != UNSET else tuple(_outputs(run, entry)),
+            claim,
+            broken is not None and broken.kind in UNDEFINED,
+            arguments=tuple(lvalues.value(a, opaque) for a in run.arguments),
+            pointers=tuple(_pointers(run, opaque)),
+            objects=tuple(lvalues.declaration(run.end.after.layout, name) for name in _own(run)),
+            outside=lvalues.address(broken.at) if broken and broken.at else "",
+            unset=broken is not None and broken.text == UNSET,
+        )
     except Unsupported as cause:
         return Replay(entry, calls, obstacle=cause.construct)
-    return Replay(entry, calls, inputs, outputs, claim, kind in UNDEFINED)
+
+
+def _own(run: Plain) -> Iterator[str]:
+    """Yield the objects that the arguments lead to and the C does not declare."""
+    yield from (name for name in run.end.after.layout.objects if not is_local(name))
 
 
 def _inputs(run: Plain) -> Iterator[tuple[str, int]]:
@@ -154,21 +78,42 @@ def _inputs(run: Plain) -> Iterator[tuple[str, int]]:
     yield from words.items()
 
 
-def _outputs(run: Plain) -> Iterator[tuple[str, int, int]]:
-    """Yield each cell that the run starts from or writes: its value in C, its width, and what the run leaves there."""
-    cells = dict.fromkeys(_given(run))
+def _pointers(run: Plain, opaque: dict[str, int]) -> Iterator[tuple[str, str]]:
+    """Yield each pointer that the run found in memory, and where it leads."""
+    for (region, key), leads in run.given.followed.items():
+        lvalue = lvalues.pointer(run.end.after.layout, region, key)
+        if lvalue is not None:
+            yield lvalue, lvalues.value(leads, opaque)
+
+
+def _outputs(run: Plain, entry: str) -> Iterator[tuple[str, int, int]]:
+    """Yield what the run returns, and each cell that it starts from or writes: in C, its width, and what is left."""
+    result = run.evaluator.program.functions[entry].result
+    if isinstance(result, Int) and run.end.result is not None:
+        yield RESULT, result.bits, _number(run.end.result, "the result") & ((1 << result.bits) - 1)
+    given = _given(run)
+    cells = dict.fromkeys(given)
     for region in sorted(run.end.after.written):
-        if ":" not in region:
+        if not is_local(region):
             cells |= dict.fromkeys((region, key) for _, key, _ in run.end.after.regions[region].written())
+    memory = run.end.after
     for region, key in cells:
-        cell = _target(run, region, key)
-        if cell is None:
+        left = memory.regions[region][key] if region in memory.regions else given[region, key]
+        place = memory.layout.kinds.get(region)
+        if place is not None and isinstance(place.type, Pointer):
+            lvalue = lvalues.pointer(memory.layout, region, key)
+            if lvalue is not None and isinstance(left, Address):
+                yield f"{lvalue} == {lvalues.value(left, {})}", 1, 1
             continue
-        memory = run.end.after
-        left = memory.regions[region][key] if region in memory.regions else run.given.cells.get((region, key), 0)
-        if not isinstance(left, int) or is_symbolic(left):
-            raise Unsupported(f"what is left in {cell.lvalue} is no number")
-        yield cell.expression, cell.width, int(left) & ((1 << cell.width) - 1)
+        cell = _target(run, region, key)
+        if cell is not None:
+            yield cell.expression, cell.width, _number(left, cell.lvalue) & ((1 << cell.width) - 1)
+
+
+def _number(value: Any, what: str) -> int:
+    if not isinstance(value, int) or is_symbolic(value):
+        raise Unsupported(f"what is left in {what} is no number")
+    return int(value)
 
 
 def _given(run: Plain) -> dict[tuple[str, Key], int]:
@@ -176,11 +121,11 @@ def _given(run: Plain) -> dict[tuple[str, Key], int]:
 
 
 def _target(run: Plain, region: str, key: Key) -> Target | None:
-    """Find a cell; None where it is a pointer, or is outside of its array, or only the property knows it."""
+    """Find a cell; None where it is outside of its array, or only the property knows it."""
     place = run.end.after.layout.kinds.get(region)
     if place is None:
         try:
-            return target(run.end.after.layout, region, key)
+            return lvalues.target(run.end.after.layout, region, key)
         except Unsupported:
             return None
-    return target(run.end.after.layout, region, key, place.type.bits) if isinstance(place.type, Int) else None
+    return lvalues.target(run.end.after.layout, region, key, place.type.bits) if isinstance(place.type, Int) else None

@@ -84,13 +84,17 @@ UNSET = "use of an uninitialised value"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A thing that must hold wherever its path is taken: `kind` is the property it belongs to."""
+    """A thing that must hold wherever its path is taken: `kind` is the property it belongs to.
+
+    Of an access in a plain run that is outside of its array, `at` is where it is.
+    """
 
     kind: str
     path: int
     holds: int
     loc: Loc
     text: str
+    at: Address | None = None
 
 
 @dataclass(slots=True)
@@ -335,10 +339,11 @@ class Evaluator:
 
     # Claims -------------------------------------------------------------------------------------
 
-    def claim(self, state: State, kind: str, holds: int, loc: Loc, text: str) -> None:
+    def claim(self, state: State, kind: str, holds: int, loc: Loc, text: str, at: Address | None = None) -> None:
         """Record that something must hold on the current path."""
         if self.guards.and_(state.path, self.guards.not_(holds)) != FALSE:
-            self.claims.append(Claim(kind, state.path, holds, self.reported(loc), _FRAME.sub("", text)))
+            where = at if self.plain else None
+            self.claims.append(Claim(kind, state.path, holds, self.reported(loc), _FRAME.sub("", text), where))
 
     def require(self, state: State, kind: str, holds: int, loc: Loc, text: str) -> None:
         """Record a claim, and follow the path only where it holds; one that cannot fail leaves no trace on the path."""
@@ -563,13 +568,15 @@ class Evaluator:
         """Claim that each index of an address is inside its array."""
         place = self.layout.place(address)
         for index, length in zip(place.key, place.bounds, strict=True):
-            self.claim_below(state, guard, index, length, loc, address)
+            self.claim_below(state, guard, index, length, loc, address, at=address)
 
     def claim_below(
-        self, state: State, guard: int, index: Any, length: int, loc: Loc, address: Address, what: str = ""
-    ) -> None:
+        self, state: State, guard: int, index: Any, length: int, loc: Loc, address: Address, what: str = "",
+        at: Address | None = None,
+    ) -> None:  # fmt: skip
         """Claim that an index is inside an array of a given length, which is part of the object at an address.
 
+        `at` is what is accessed with it, where that is at one place.
         Raises `Unsupported` where it may be beyond what is known of an object of which only the beginning is.
         """
         if isinstance(index, int) and 0 <= index < length:
@@ -577,12 +584,15 @@ class Evaluator:
         inside = self.domain.compare("<", self.domain.convert(index, INDEX, UNSIGNED), length, UNSIGNED)
         g = self.guards
         text = f"index within 0..{length - 1} of {_array(what or str(address))}"
-        self.claim_inside(state, g.or_(g.not_(guard), inside), loc, address.object, text)
+        self.claim_inside(state, g.or_(g.not_(guard), inside), loc, address.object, text, at=at)
 
-    def claim_inside(self, state: State, holds: int, loc: Loc, name: str, text: str, kind: str = "in-bounds") -> None:
+    def claim_inside(
+        self, state: State, holds: int, loc: Loc, name: str, text: str, kind: str = "in-bounds",
+        at: Address | None = None,
+    ) -> None:  # fmt: skip
         """Claim that an access to an object is inside it. Raises `Unsupported` as `claim_below` does."""
         if name not in self.layout.beginnings:
-            self.claim(state, kind, holds, loc, text)
+            self.claim(state, kind, holds, loc, text, at)
             return
         beyond = self.guards.and_(state.path, self.guards.not_(holds))
         if beyond != FALSE and self.feasible(self.guards.term(beyond)):

@@ -17,6 +17,7 @@ from model.distributor import MAX_CPUS
 from proofs.bindings import functions, vgic
 
 from ..c import clang
+from ..c.confirm import confirmed
 from ..c.stubs import linux
 from ..engine.cache import digest_of
 from ..engine.tasks import Runner, Task
@@ -52,8 +53,10 @@ class Checked:
     lines: dict[tuple[str, int], str]
 
 
-def check(source: Source, properties: Sequence[str], runner: Runner) -> Checked:
+def check(source: Source, properties: Sequence[str], runner: Runner, native: bool = False) -> Checked:
     """Judge every function of a source. Raises `SourceError` where there is no function at all.
+
+    With `native` its refutations are replayed in compiled C as well: code of the source is run.
 
     Of a VGIC in several files each is read by itself, so nothing is refuted there: callers in the others may keep from
     a function what breaks it.
@@ -69,7 +72,8 @@ def check(source: Source, properties: Sequence[str], runner: Runner) -> Checked:
         if str(PurePosixPath(path).parent) in FOLDERS:
             judged = [_for_any_arguments(o, "its callers are in other files") for o in judged]
         told = {o.id for o in judged}
-        found += _with_promises(judged, _promises(reading, properties, told, runner), reading)
+        everything = _with_promises(judged, _promises(reading, properties, told, runner), reading)
+        found += [confirmed(o, reading.text, reading.defines) for o in everything] if native else everything
     if not reports:
         raise SourceError(source.name, f"there is no function in {', '.join(source.paths)}", "give a C source")
     return Checked(source, tuple(reports), tuple(found), lines)

@@ -41,6 +41,8 @@ class Reading:
     unread: dict[str, Unsupported]
     lines: Mapping[tuple[str, int], str]
     text: str
+    defines: Mapping[str, str]
+    """The macros with which the text is read."""
     others: frozenset[str]
     """The files that are not under judgement: what goes wrong there is told where the file under judgement calls."""
 
@@ -104,7 +106,7 @@ def read(parts: Sequence[Part], defines: Mapping[str, str], built_for: str = cla
         (p.part.name, n): line for p in pieces if p.part.judged for n, line in enumerate(p.part.text.split("\n"), 1)
     }
     others = frozenset(p.name for p in parts if not p.judged)
-    return Reading(program, places, unread, shown, text, others)
+    return Reading(program, places, unread, shown, text, {**defines, **defined}, others)
 
 
 def _compare(program: Program, other: Program, target: str, unread: dict[str, Unsupported]) -> None:

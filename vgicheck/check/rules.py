@@ -23,6 +23,7 @@ from ..c.intrinsics import INTRINSICS
 from ..c.ir import Int, Limit, Loc, Unsupported
 from ..c.judge import CODE, LOCK_FIELDS
 from ..c.memory import Arbitrary, Given, Inputs, Memory
+from ..c.replay import recorded
 from ..c.shrink import Cells, shrunk
 from ..c.summary import Claim, Evaluator, State, Summary
 from ..c.widening import Widening
@@ -96,11 +97,15 @@ class Facts:
 class _Evaluation:
     """A function evaluated, over terms or plain numbers.
 
-    `shown` has the sentences of a promise, with the guard under which each says something.
+    `claimed` is how many claims the C makes itself, the others are of its end.  `shown` has the sentences of a promise,
+    with the guard under which each says something.
     """
 
     evaluator: Evaluator
+    arguments: Sequence[Any]
     end: State
+    result: Any
+    claimed: int
     shown: dict[str, int] = field(default_factory=dict)
 
 
@@ -174,20 +179,22 @@ class _Judge:
         )
 
     def _run(self, e: Evaluator) -> _Evaluation:
-        function = self.job.reading.program.functions[self.root]
+        function, given = self.job.reading.program.functions[self.root], list[Any]()
 
         def arguments() -> list[Any]:
-            return [
-                vgic.argument(e.inputs, e.layout, name, function.locals[name], self.job.context.in_interrupt)
-                for name in function.params
-            ]
+            for name in function.params:
+                kind = function.locals[name]
+                given.append(vgic.argument(e.inputs, e.layout, name, kind, self.job.context.in_interrupt))
+            return given
 
-        end, _ = e.from_function(self.root, arguments)
+        end, result = e.from_function(self.root, arguments)
+        found = _Evaluation(e, given, end, result, len(e.claims))
         if self.job.promise is not None:
-            return _Evaluation(e, end, self._claim_promise(self.job.promise, e, end))
+            found.shown.update(self._claim_promise(self.job.promise, e, end))
+            return found
         self._claim_locks(e, end)
         self._claim_kept(e, end)
-        return _Evaluation(e, end)
+        return found
 
     def _claim_promise(self, promise: Promise, e: Evaluator, end: State) -> dict[str, int]:
         function, g, shown = self.job.reading.program.functions[self.root], e.guards, dict[str, int]()
@@ -352,9 +359,10 @@ class _Judge:
             where = Location(loc.file, loc.line)
             spoken = self._names.spoken(text)
             if asked.result == "sat":
-                run = self._refuting(partial(self._same, found.property, loc, text), goal)
+                same = partial(self._same, found.property, loc, text)
+                run = self._refuting(same, goal)
                 if run is not None:
-                    self._refuted(found, run, loc, text)
+                    self._refuted(found, run, loc, text, same)
                     continue
                 spoken = f"{spoken}: not shown, and no run from a state that is known to occur breaks it"
             else:
@@ -362,13 +370,14 @@ class _Judge:
             if found.verdict is Verdict.PROVED:
                 found.verdict, found.reason, found.location = Verdict.UNKNOWN, spoken, where
 
-    def _refuted(self, found: Obligation, run: Plain, loc: Loc, text: str) -> None:
+    def _refuted(self, found: Obligation, run: Plain, loc: Loc, text: str, breaks: Callable[[Claim], bool]) -> None:
         if found.verdict is Verdict.REFUTED:
             found.reason += f"; line {loc.line}: {self._names.spoken(text)}"
             return
         story = explained(run, self._names, (self._names.spoken(text), loc), None, lambda p: False, lambda a: False)
         found.verdict, found.reason = Verdict.REFUTED, story.violated
         found.run, found.location = story, Location(loc.file, loc.line)
+        found.replay = recorded(run, self.root, 1, breaks, self._names.spoken)
 
     def _refuting(self, wanted: Callable[[Claim], bool], goal: Any) -> Plain | None:
         """Return a run in which the same line breaks the same rule, made small."""
@@ -410,7 +419,7 @@ class _Judge:
         given = Given(cells, vgic.pointers, vgic.FILL)
         e = self._evaluator(given, bool, None)
         try:
-            end = self._run(e).end
+            found = self._run(e)
         except Unsupported:
             return None
         if not any(wanted(c) for c in e.claims):
@@ -421,8 +430,9 @@ class _Judge:
                 return None
             if quiet is not None and quiet(key, value) is not True:
                 return None
-        summary = Summary(given, end.memory, None, end.path, list(e.claims), e.domain)
-        return Plain(given, e, Memory(e.layout, e.domain, given), summary)
+        claims = e.claims[: found.claimed]
+        end = Summary(given, found.end.memory, found.result, found.end.path, claims, e.domain)
+        return Plain(given, e, Memory(e.layout, e.domain, given), end, found.arguments)
 
     def _same(self, kind: str, loc: Loc, text: str, claim: Claim) -> bool:
         """Say whether a claim that failed in a run is of the rule and the line in doubt, or of a promise's sentence."""

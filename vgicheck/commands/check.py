@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("source", metavar="SOURCE")
 @click.argument("properties", nargs=-1, metavar="[PROPERTY ...]")
+@click.option("--native", is_flag=True, help="Replay refutations in compiled C as well. This runs code of the source.")
 @common
-def check(source: str, properties: Sequence[str], options: Options) -> None:
+def check(source: str, properties: Sequence[str], native: bool, options: Options) -> None:
     """Judge a C implementation: a file, a directory with vgic.c, a kernel tree, or a revision of one, TREE@REV."""
+    from ..c import native as native_runs
     from ..check import check as checks
     from ..check.tree import SourceError, find
 
@@ -29,9 +31,11 @@ def check(source: str, properties: Sequence[str], options: Options) -> None:
         if name not in checks.IDS:
             why = "it is not judged of whole files" if name in SENTENCES else "no property has this id"
             raise Wrong(f"{name}: {why}; there are {', '.join(checks.IDS)}")
+    if native and (reason := native_runs.available()) is not None:
+        raise Wrong(f"--native: {reason}")
     try:
         with options.runner() as runner:
-            found = checks.check(find(source), properties, runner)
+            found = checks.check(find(source), properties, runner, native)
     except SourceError as error:
         raise Wrong(str(error)) from None
     if not found.obligations:

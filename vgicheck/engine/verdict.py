@@ -99,10 +99,12 @@ class Assumption:
 class Replay:
     """A refutation's run as compiled C can repeat it: `entry` is called `calls` times in the unit built for `size`.
 
-    `inputs` are lvalues and their values; what is not listed is 0.  `outputs` are expressions, their width in bits and
-    the unsigned value that the run left there.  Where the property is a check in the code, `claim` is that check as
-    a native run traps with it, and `undefined` says that it is one that C does not make.  `obstacle` says why the run
-    cannot be repeated.
+    It is called with `arguments`, C expressions.  `inputs` are lvalues and their values, `pointers` lvalues and what
+    they lead to; what is not listed is 0.  `objects` are declarations that the unit lacks.  `outputs` are expressions,
+    their width in bits and the unsigned value that the run left there.  Where the property is a check in the code,
+    `claim` is that check as a native run traps with it, and `undefined` says that it is one that C does not make: of an
+    access `outside` is the address that is not in its array, of a local that is used `unset` says so.  `obstacle` says
+    why the run cannot be repeated.
     """
 
     entry: str
@@ -113,6 +115,11 @@ class Replay:
     undefined: bool = False
     obstacle: str = ""
     size: int = 0
+    arguments: tuple[str, ...] = ()
+    pointers: tuple[tuple[str, str], ...] = ()
+    objects: tuple[str, ...] = ()
+    outside: str = ""
+    unset: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,9 @@ void vgicheck_trap(const char *what) __attribute__((noreturn));
 /* For the unit's caller to keep the value of a call in, until it is observed; nothing here touches it. */
 extern unsigned long long vgicheck_result;
 
+/* The address at which an access of the unit traps, where it is compiled to tell of its accesses; 0 for none. */
+extern unsigned long vgicheck_watched;
+
 /* Written for each unit beside its text: word 0 of either array belongs to the runtime. */
 extern unsigned long long vgicheck_inputs[], vgicheck_outputs[];
 extern const unsigned long vgicheck_input_bytes, vgicheck_output_bytes;
@@ -243,6 +246,40 @@ __asm__(".globl _start\n"
 	"	andl $-16, %esp\n"
 	"	movl %esp, stack\n"
 	"	call begin\n");
+
+/* What a unit calls ahead of each access, where one is watched for ------------------------------------------------- */
+
+unsigned long vgicheck_watched;
+
+static void accesses(unsigned long address)
+{
+	if (vgicheck_watched && address == vgicheck_watched)
+		vgicheck_trap(VGICHECK_WATCHED);
+}
+
+#define ACCESSES(size) \
+	void __asan_load##size##_noabort(unsigned long address) { accesses(address); } \
+	void __asan_store##size##_noabort(unsigned long address) { accesses(address); }
+
+ACCESSES(1)
+ACCESSES(2)
+ACCESSES(4)
+ACCESSES(8)
+ACCESSES(16)
+
+void __asan_loadN_noabort(unsigned long address, unsigned long size)
+{
+	accesses(address);
+}
+
+void __asan_storeN_noabort(unsigned long address, unsigned long size)
+{
+	accesses(address);
+}
+
+void __asan_handle_no_return(void)
+{
+}
 
 /* What the compiler calls and libc or libgcc would hold ------------------------------------------------------------ */
 

@@ -7,8 +7,8 @@ import pytest
 from vgicheck.c import clang
 from vgicheck.c.ir import Loc, Unsupported
 from vgicheck.c.lower import lower
+from vgicheck.c.lvalues import Target, target
 from vgicheck.c.memory import Layout
-from vgicheck.c.replay import Target, target
 
 TEXT = """
 typedef unsigned int u32;
