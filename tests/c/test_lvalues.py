@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from vgicheck.c import clang
-from vgicheck.c.ir import Loc, Unsupported
+from vgicheck.c.domain import NULL, Address, FunctionPointer, Opaque
+from vgicheck.c.ir import Array, Int, Loc, StructRef, Unsupported
 from vgicheck.c.lower import lower
-from vgicheck.c.lvalues import Target, target
+from vgicheck.c.lvalues import Target, address, declaration, pointer, target, value
 from vgicheck.c.memory import Layout
 
 TEXT = """
@@ -16,7 +17,7 @@ union view { u32 reg[2]; unsigned long reg_ul[0]; };
 union pair { u32 few[2]; u32 word[4]; };
 union mixed { u32 word; unsigned char byte[4]; };
 struct inner { union view banked[4]; union view shared; unsigned char table[6]; _Bool ready; };
-struct { struct inner inner; union pair pair; union mixed mixed; struct { int deep; }; int *pointer; } s;
+struct { struct inner inner; union pair pair; union mixed mixed; struct { int deep; }; int *pointer, *links[2]; } s;
 unsigned char device[0x40];
 int number, rows[3][5];
 void counts(void) { static int calls; calls++; }
@@ -72,3 +73,57 @@ def test_no_scalar(layout: Layout, region: str, key: tuple[int, ...], bits: int 
     """What no lvalue at file scope reaches at that width is refused."""
     with pytest.raises(Unsupported):
         target(layout, region, key, bits)
+
+
+def test_bitmap_by_words(layout: Layout) -> None:
+    """Where bitmaps are read as words, the last index is that of a word."""
+    by_words = Layout(layout.program, by_words=True)
+    assert target(by_words, "s.inner.banked[][]", (3, 1), 32) == Target("s.inner.banked[3].reg[1]", 32)
+    assert target(by_words, "s.inner.banked[][]", (3, 2), 32) is None
+
+
+def test_pointer(layout: Layout) -> None:
+    """A pointer is its lvalue; what is none is refused as one, and a pointer is no word."""
+    assert (pointer(layout, "s.pointer", ()), pointer(layout, "s.links[]", (1,))) == ("s.pointer", "s.links[1]")
+    assert pointer(layout, "s.links[]", (2,)) is None
+    with pytest.raises(Unsupported, match=r"s\.inner\.table\[\] is no pointer"):
+        pointer(layout, "s.inner.table[]", (0,))
+    with pytest.raises(Unsupported, match=r"s\.pointer is a pointer"):
+        target(layout, "s.pointer", ())
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (Address("s"), "(void *)&s"),
+        (Address("s", ("inner", "banked", -2, "reg", 5)), "(void *)&s.inner.banked[-2].reg[5]"),
+        (Address("s", ("", "deep")), "(void *)&s.deep"),
+        (NULL, "(void *)0"),
+        (FunctionPointer("counts"), "(void *)counts"),
+        (Opaque("first"), "(void *)0x100"),
+        (Opaque("second"), "(void *)0x101"),
+        (-1, "0xffffffffffffffffULL"),
+    ],
+)
+def test_value(found: object, text: str) -> None:
+    """A value that is known exactly is an expression of C; pointers to nothing that is known differ."""
+    assert value(found, {"first": 0}) == text
+
+
+def test_address_of_an_unnamed_member() -> None:
+    """Members without a name leave no trace in an address."""
+    assert address(Address("s", (".1", "deep", 3))) == "&s.deep[3]"
+
+
+def test_declaration(layout: Layout) -> None:
+    """An object that the C does not declare has a declaration; one of a type without a name has none."""
+    layout.objects.update(
+        at_words=Array(Int(32, False), 1), at_inner=StructRef("inner"), at_view=StructRef("view"),
+        at_none=StructRef(next(tag for tag in layout.program.structs if "@" in tag)),
+    )  # fmt: skip
+    assert declaration(layout, "at_words") == "static unsigned int at_words[1];"
+    assert (declaration(layout, "at_inner"), declaration(layout, "at_view")) == (
+        "static struct inner at_inner;", "static union view at_view;",
+    )  # fmt: skip
+    with pytest.raises(Unsupported, match="a type without a name"):
+        declaration(layout, "at_none")

@@ -182,6 +182,43 @@ def test_defines_reach_the_unit() -> None:
         assert program.run([]).values == (64,)
 
 
+WATCH = """
+struct { int low[4], high[4]; } s;
+int *p = s.low, index;
+char bytes[8];
+"""
+
+
+@needs_native
+@pytest.mark.parametrize(
+    ("call", "watch", "seen"),
+    [
+        ("vgicheck_result = p[index]", "&s.low[4]", True),
+        ("p[index] = 1", "&s.high[0]", True),
+        ("bytes[index]++", "&bytes[4]", True),
+        ("vgicheck_result = *(long long *)(p + index)", "&s.high", True),
+        ("vgicheck_result = p[index]", "&s.low[3]", False),
+        ("vgicheck_result = p[index]", "&s.low[5]", False),
+        ("s.high[0]++", "&s.low[4]", False),
+    ],
+)
+def test_an_access_to_a_watched_address(call: str, watch: str, seen: bool) -> None:
+    """An access of the call to the very address traps; one beside it, one by name, and what assigns the inputs do not."""
+    inputs = ["index", "s.low[3]", "s.low[4]", "s.low[5]"]
+    with compile_unit(WATCH, inputs, call, ["index"], optimise=0, watch=watch) as program:
+        assert (program.run([4, 0, 0, 0]).trap == native.WATCHED) is seen
+
+
+@needs_native
+def test_what_locals_are() -> None:
+    """A local that nothing was written to is zero or not, as is wanted; what was written stays."""
+    text = "int given; int f(void) { int other; if (given) other = 7; return other; }"
+    for locals_are, expected in (("zero", [0, 7]), ("pattern", [0xFEFEFEFE, 7])):
+        with compile_unit(text, ["given"], "vgicheck_result = (unsigned)f()", ["vgicheck_result"], optimise=0,
+                          locals_are=locals_are) as program:  # fmt: skip
+            assert [r.values[0] for r in program.run_many([[0], [1]])] == expected
+
+
 @needs_native
 def test_what_the_compiler_calls_is_there() -> None:
     """Large copies, fills, overlapping moves and comparisons link and work without a libc."""
@@ -380,6 +417,8 @@ def test_compilation_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         {"optimise": 4},
         {"optimise": -1},
+        {"locals_are": "odd", "optimise": 0},
+        {"locals_are": "zero"},
         {"seconds": 0},
         {"seconds": float("nan")},
         {"batch_seconds": float("inf")},

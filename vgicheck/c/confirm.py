@@ -96,10 +96,11 @@ def _run(wanted: Replay, text: str, defines: Mapping[str, str], **how: Any) -> N
 
 def _undefined(wanted: Replay, text: str, defines: Mapping[str, str]) -> Outcome:
     if wanted.unset:
-        zero, pattern = (_run(wanted, text, defines, locals_are=what) for what in ("zero", "pattern"))
+        # With optimisation gcc takes a local for what else is written to it.
+        zero, pattern = (_run(wanted, text, defines, optimise=0, locals_are=a) for a in ("zero", "pattern"))
         if zero != pattern and not {zero.trap, pattern.trap} & {*LIMITS}:
             return Outcome()
-        return Outcome(unconfirmed="compiled C leaves the same with zeroes and with a pattern in its locals")
+        return Outcome(unconfirmed="what is not set does not show: compiled C leaves the same for two values of it")
     checks = next(names for begins, names in CHECKS if wanted.claim.startswith(begins))
     result = _run(wanted, text, defines, sanitize=checks)
     seen = (*FAULTS, *((DIVIDED,) if "integer-divide-by-zero" in checks else ()), _trapped(wanted.claim))

@@ -216,8 +216,9 @@ def compile_unit(
     The text has no `main`, and may use `vgicheck_trap(const char *)`, which ends the vector, and
     `vgicheck_result`, an `unsigned long long` for the call to keep its value in; both are declared ahead of it.
     `sanitize` are checks of gcc's -fsanitize= that trap in the unit, `signal SIGILL`, when they fail.
-    With an address to `watch`, an expression, an access of the call to that very address traps with `WATCHED`.
-    `locals_are` says what is in locals that nothing was written to: `zero` or a `pattern` that is not; else anything.
+    With an address to `watch`, an expression, an access of the call to that very address traps with `WATCHED`, unless
+    gcc sees that it is to an object of a name, and in it.
+    `locals_are` says what is in locals that nothing was written to, where `optimise` is 0: `zero`, or a `pattern`.
     `optimise` is the level of -O, 0 to 3; `seconds` and `batch_seconds` are as in `NativeProgram.run_many`.
 
     Raises NativeError: for text that includes files, has pragmas, assembly or attributes with strings; for
@@ -227,8 +228,8 @@ def compile_unit(
         raise NativeError(f"optimise: {optimise} is no level from 0 to 3")
     if not (0 < seconds <= LONGEST_SECONDS and 0 < batch_seconds <= LONGEST_SECONDS):
         raise NativeError(f"time limits of {seconds} s and {batch_seconds} s are not within 0 to {LONGEST_SECONDS} s")
-    if locals_are not in ("", "zero", "pattern"):
-        raise NativeError(f"locals_are: {locals_are} is neither zero nor pattern")
+    if locals_are not in ("", "zero", "pattern") or (locals_are and optimise):
+        raise NativeError(f"locals_are: {locals_are} is neither zero nor pattern, or the level of -O is not 0")
     unit = text + _driver(inputs, call, observe, reset, watch)
     options = [f"-O{optimise}", *_definitions(defines or {})]
     _refuse_directives(unit)
