@@ -1,14 +1,15 @@
 """Bound functions of a whole file on random states: compiled C, the evaluator over plain numbers, and the model.
 
 A state is drawn cell by cell, as a run first looks at it, so that what is drawn is what decides; each cell satisfies
-what the binding assumes of it.  All runs of a function are compiled once, with every cell of any of them as an input: what
-one run did not look at is drawn as well, and must not matter in C either.
+what the binding assumes of it.  All runs of a function are compiled once, with every cell of any of them as an input:
+what one run did not look at is drawn as well, and must not matter in C either.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -31,11 +32,13 @@ from vgicheck.check.reading import Reading
 from vgicheck.engine.guards import TRUE
 from vgicheck.engine.maps import Key
 
+from .draws import solved
+
 Cell = tuple[str, Key]
 DENSITIES = (0.0, 0.03, 0.5, 1.0)
 """How many of the bits of a region are set; each state has its own for each region."""
 POOL = 24
-"""Values that are found for a cell of which something is assumed."""
+"""Values that are found for a cell of which something is assumed, for all states of a function."""
 TO, GIVEN, PLACES = "vgicheck_to", "vgicheck_given", "vgicheck_places"
 """Where a native run finds which of the places each pointer leads to, and its arguments."""
 
@@ -61,19 +64,8 @@ class Pools:
         fact = z3.And(*(i.holds(key, x) for i in assumed))
         pool = self._known.setdefault((fact.sexpr(), bits), [])
         if not pool:
-            pool += [self._solved(x, fact) for _ in range(POOL)]
+            pool += [solved(self.random, x, fact) for _ in range(POOL)]
         return self.random.choice(pool)
-
-    def _solved(self, x: Any, fact: Any) -> int:
-        """Return a value for which a fact holds, with as many bits as can be as they were thrown."""
-        solver = z3.Solver()
-        solver.add(fact)
-        for n in self.random.sample(range(x.size()), x.size()):
-            thrown = z3.Extract(n, n, x) == self.random.getrandbits(1)
-            if solver.check(thrown) == z3.sat:
-                solver.add(thrown)
-        assert solver.check() == z3.sat
-        return int(solver.model().eval(x, model_completion=True).as_long())  # type: ignore[attr-defined]
 
 
 @dataclass(slots=True)
@@ -111,17 +103,22 @@ class Ran:
         return next((f"{c.kind}: {c.text}" for c in self.end.claims), None)
 
 
+def by_region(invariants: Sequence[Invariant]) -> dict[str, list[Invariant]]:
+    """Return what is assumed of the cells of each region."""
+    found: dict[str, list[Invariant]] = {}
+    for i in invariants:
+        found.setdefault(i.region, []).append(i)
+    return found
+
+
 def runs(reading: Reading, bound: Bound, switches: Switches, random: Random, count: int) -> Iterator[Ran]:
     """Yield so many runs from random states; those that do what C leaves undefined are left out."""
-    invariants: dict[str, list[Invariant]] = {}
-    for i in bound.invariants:
-        invariants.setdefault(i.region, []).append(i)
-    pools = Pools(random, invariants)
+    pools = Pools(random, by_region(bound.invariants))
     while count:
         given = Drawn({}, bound.pointers, pools=pools)
         e = Evaluator(reading.program, given, INTRINSICS, bool, ours=reading.others, bitmaps=bound.bitmaps)
         arguments = bound.arguments(given)
-        end = e.summarise(bound.entry, None, lambda: bound.arguments(given))
+        end = e.summarise(bound.entry, None, partial(bound.arguments, given))
         if any(c.kind in UNDEFINED for c in end.claims):
             continue
         modelled, broken = _held(bound, switches, end, random)

@@ -6,7 +6,7 @@ bits; both are found again from the types.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,51 @@ def target(layout: Layout, region: str, key: Key, bits: int | None = None) -> Ta
     return Target(way.settled(), kind.bits, is_bool=kind.is_bool)
 
 
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index that is a C expression, where an address has a term."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """All cells of a region as the C has them: `lvalue` is the word that indices lead to, of a bitmap with one `bit`.
+
+    `lengths` are how many cells each index has, `bits` how wide a word is.
+    """
+
+    lvalue: str
+    bit: str
+    lengths: tuple[int, ...]
+    bits: int
+    is_bool: bool
+
+
+def indexed(layout: Layout, region: str, indices: Sequence[str], bits: int) -> Region:
+    """Find the cell of a region that C expressions are the indices of, used as words of `bits` bits, 0 for a bit.
+
+    Raises Unsupported as `target` does.
+    """
+    root, way, kind = _found(layout, region, indices)
+    if not isinstance(kind, Int):
+        raise Unsupported(f"{region} is a pointer")
+    if not bits:
+        at = f"({way.indices[-1]})"
+        lengths = (*way.lengths[:-1], way.lengths[-1] * kind.bits)
+        word = f"{way.text}[{at} / {kind.bits}]"
+        return Region(word, f"{at} % {kind.bits}", lengths, kind.bits, False)
+    if bits > kind.bits == 8 and region == f"{root}[]":
+        at = f"{bits // 8} * ({way.indices[-1]})"
+        return Region(f"*(unsigned int *)&{way.text}[{at}]", "", (way.lengths[-1] * 8 // bits,), bits, False)
+    if bits != kind.bits:
+        raise Unsupported(f"{region} is used as {bits} bits, and has {kind.bits}")
+    return Region(way.settled(), "", way.lengths, bits, kind.is_bool)
+
+
 def pointer(layout: Layout, region: str, key: Key) -> str | None:
     """Find the lvalue of a pointer; None where the key is outside of an array. Raises Unsupported as `target` does."""
     _, way, kind = _found(layout, region, key)
@@ -78,7 +123,7 @@ def pointer(layout: Layout, region: str, key: Key) -> str | None:
 
 def address(place: Address) -> str:
     """Return the address of a place, which need not be inside of its object, as a C expression."""
-    steps = (f"[{s}]" if isinstance(s, int) else f".{s}" if _is_name(s) else "" for s in place.path)
+    steps = (f"[{s}]" if isinstance(s, int | Index) else f".{s}" if _is_name(s) else "" for s in place.path)
     return f"&{place.object}{''.join(steps)}"
 
 
@@ -123,7 +168,7 @@ def _is_name(member: str) -> bool:
     return bool(member) and not member.startswith(".")
 
 
-def _found(layout: Layout, region: str, key: Key) -> tuple[str, _Way, Int | Pointer]:
+def _found(layout: Layout, region: str, key: Sequence[Any]) -> tuple[str, _Way, Int | Pointer]:
     """Return the object that a cell belongs to, the way to it, and its type."""
     names = sorted({*layout.program.globals, *layout.objects}, key=len, reverse=True)
     root = next((n for n in names if _begins(region, n)), None)
@@ -140,7 +185,7 @@ class _Way:
     """How far a region's name was followed. The last index is not in the text while it is `pending`."""
 
     text: str
-    indices: tuple[int, ...] = ()
+    indices: tuple[Any, ...] = ()
     lengths: tuple[int, ...] = ()
     span: int = 0
     views: bool = False
@@ -155,7 +200,9 @@ def _begins(region: str, name: str) -> bool:
     return region.startswith(name) and region[len(name) : len(name) + 1] in ("", ".", "[", "!")
 
 
-def _walk(layout: Layout, kind: CType, rest: str, key: Key, way: _Way) -> Iterator[tuple[_Way, Int | Pointer]]:
+def _walk(
+    layout: Layout, kind: CType, rest: str, key: Sequence[Any], way: _Way
+) -> Iterator[tuple[_Way, Int | Pointer]]:
     """Yield the scalars that the rest of a region's name may mean: views of one union that are one region."""
     if isinstance(kind, StructRef) and kind.tag in layout.program.structs:
         fields = layout.program.structs[kind.tag].fields
@@ -175,5 +222,5 @@ def _walk(layout: Layout, kind: CType, rest: str, key: Key, way: _Way) -> Iterat
         yield way, kind
 
 
-def _inside(indices: tuple[int, ...], lengths: tuple[int, ...]) -> bool:
+def _inside(indices: tuple[Any, ...], lengths: tuple[int, ...]) -> bool:
     return all(0 <= i < n for i, n in zip(indices, lengths, strict=True))
