@@ -7,7 +7,8 @@ what one run did not look at is drawn as well, and must not matter in C either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -15,7 +16,9 @@ from typing import Any
 
 import z3
 
+from model.distributor import MAX_CPUS, NR_LRS, NR_PRIVATE_IRQS
 from model.generation import Switches
+from proofs.bindings.vgic import nr_irqs
 from properties.property import At
 from vgicheck.c import lvalues
 from vgicheck.c.binding import Bound, Invariant, View
@@ -121,22 +124,20 @@ def runs(reading: Reading, bound: Bound, switches: Switches, random: Random, cou
         end = e.summarise(bound.entry, None, partial(bound.arguments, given))
         if any(c.kind in UNDEFINED for c in end.claims):
             continue
-        modelled, broken = _held(bound, switches, end, random)
+        modelled, broken = _held(bound, switches, end, random, nr_irqs(reading.program))
         count -= 1
         yield Ran(given, arguments, e.layout, end, modelled, tuple(broken))
 
 
-def _held(bound: Bound, switches: Switches, end: Summary, random: Random) -> tuple[bool, Sequence[str]]:
+def _held(bound: Bound, switches: Switches, end: Summary, random: Random, irqs: int) -> tuple[bool, Sequence[str]]:
     """Hold a run against the model, at some indices."""
     before = View(untouched(end)).state(bound.abstract)
     if end.claims or end.returns != TRUE or not all(fact is True for fact, _ in bound.related(before)):
         return False, ()
     assert bound.transition is not None
     wanted, found = bound.transition(before, switches), View(end.after, end.result).state(bound.abstract)
-    at = [
-        At(random.randrange(64), random.choice((random.randrange(128), before_irq)), random.randrange(8), 0, 0, 0)
-        for before_irq in (random.randrange(32), 33, 34, 127)
-    ]
+    intids = [random.randrange(NR_PRIVATE_IRQS), *(random.randrange(NR_PRIVATE_IRQS, irqs) for _ in range(3))]
+    at = [At(random.randrange(NR_LRS), i, random.randrange(MAX_CPUS), 0, 0, random.randrange(MAX_CPUS)) for i in intids]
     return True, [text for a in at for text, holds in differences(wanted, found, a) if holds is not True]
 
 
@@ -145,9 +146,13 @@ def _held(bound: Bound, switches: Switches, end: Summary, random: Random) -> tup
 
 @dataclass(slots=True)
 class Harness:
-    """A function compiled for all cells of some runs: `expected` has of each run its vector, and what it leaves."""
+    """A function with all cells of some runs.
 
-    text: str
+    `declared` goes behind the source.  `expected` has of each run its vector and what it leaves, `widths` how many bits
+    of each output count.
+    """
+
+    declared: list[str]
     inputs: list[str]
     call: str
     outputs: list[str]
@@ -165,10 +170,16 @@ class Harness:
                     found.append(f"run {n}: {what} is {a & ((1 << bits) - 1):#x}, the evaluator {b:#x}")
         return found
 
-    def compiled(self, reading: Reading, optimise: int = 2) -> Any:
-        """Compile it: a context with the program."""
+    @property
+    def vectors(self) -> list[list[int]]:
+        """What a native run of each of the runs is given."""
+        return [vector for vector, _ in self.expected]
+
+    def compiled(self, reading: Reading, source: str = "", optimise: int = 2) -> AbstractContextManager[NativeProgram]:
+        """Compile it behind a source, by default the one that was read."""
+        text = "\n".join([source or reading.text, *self.declared])
         defines = {**reading.defines, "VGICHECK_NATIVE": "1"}
-        return compile_unit(self.text, self.inputs, self.call, self.outputs, optimise=optimise, defines=defines)
+        return compile_unit(text, self.inputs, self.call, self.outputs, optimise=optimise, defines=defines)
 
 
 def harness(reading: Reading, bound: Bound, ran: Sequence[Ran]) -> Harness:
@@ -200,15 +211,12 @@ def harness(reading: Reading, bound: Bound, ran: Sequence[Ran]) -> Harness:
     sets = [f"{lvalue} = {PLACES}[{TO}[{n}]]" for n, lvalue in enumerate(pointers.values())]
     own = [lvalues.declaration(layout, name) for name in layout.objects if not is_local(name)]
     return Harness(
-        "\n".join(
-            [
-                reading.text,
-                *own,
-                f"static unsigned long {TO}[{len(pointers) + 1}];",
-                f"static unsigned long long {GIVEN}[{len(numbers) + 1}];",
-                f"static void *const {PLACES}[] = {{ {', '.join(places)} }};",
-            ]
-        ),
+        [
+            *own,
+            f"static unsigned long {TO}[{len(pointers) + 1}];",
+            f"static unsigned long long {GIVEN}[{len(numbers) + 1}];",
+            f"static void *const {PLACES}[] = {{ {', '.join(places)} }};",
+        ],
         [
             *lvalues_of_words,
             *(f"{TO}[{n}]" for n in range(len(pointers))),
@@ -269,15 +277,20 @@ def _left(r: Ran, cells: Mapping[Cell, Target], result: Any) -> NativeResult:
 
 
 def compare(
-    reading: Reading, bound: Bound, switches: Switches, random: Random, count: int,
-    then: Callable[[NativeProgram, Harness], None] = lambda program, made: None,
-) -> tuple[list[Ran], list[str]]:  # fmt: skip
-    """Run a function on so many random states, at -O0 and at -O2; return the runs, and what disagrees."""
+    reading: Reading,
+    bound: Bound,
+    switches: Switches,
+    random: Random,
+    count: int,
+    source: str = "",
+    optimise: int = 2,
+) -> tuple[list[Ran], list[str]]:
+    """Run a function on so many random states; return the runs, and what disagrees.
+
+    With a `source` that text is compiled, not the one that was read.
+    """
     ran = list(runs(reading, bound, switches, random, count))
     made = harness(reading, bound, ran)
     found = [f"run {n}: the model: {text}" for n, r in enumerate(ran) for text in r.broken]
-    for level in (0, 2):
-        with made.compiled(reading, level) as program:
-            found += made.differences(program.run_many([vector for vector, _ in made.expected]))
-            then(program, made)
-    return ran, found
+    with made.compiled(reading, source, optimise) as program:
+        return ran, [*found, *made.differences(program.run_many(made.vectors))]

@@ -67,10 +67,8 @@ def test_each_refutation_is_confirmed() -> None:
 
 @needs_native
 @pytest.mark.parametrize(
-    "name",
-    ["bytes of four private interrupts only", "a table without an end that is called", "a node that is put twice",
-     "a lock that the handler may find taken", "one list register too many"],
-)  # fmt: skip
+    "name", [n if n == "a node that is put twice" else pytest.param(n, marks=pytest.mark.slow) for n in CODE_FAULTS]
+)
 def test_a_fault_in_the_example_is_confirmed(name: str) -> None:
     """A fault planted in the example is refuted in both readings, wherever it is from where the run begins."""
     old, new, root, function, kind = CODE_FAULTS[name]
