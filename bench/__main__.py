@@ -1,4 +1,4 @@
-"""`python -m bench [--mutation] [--mutants N] [mutation|explorer|races|curves|speed|check]`: measure, print tables."""
+"""`python -m bench [--mutation] [--mutants N] [TABLE]`: measure, print tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Iterable
 
-from . import check, curves, explorer, growth, measure, speed
+from . import check, curves, explorer, growth, measure, native, speed
 
 
 def table(title: str, rows: Iterable[measure.Row]) -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument(
         "only",
         nargs="?",
-        choices=["mutation", "explorer", "races", "curves", "speed", "check"],
+        choices=["mutation", "explorer", "races", "curves", "speed", "check", "native"],
         help="measure this alone",
     )
     options = parser.parse_args()
@@ -38,6 +38,8 @@ def main() -> None:
         table("whole commands, cold and warm", speed.commands(measure.subject()))
     if options.only in (None, "check"):
         table("a whole vgic.c, by function", check.by_function())
+    if options.only in (None, "native"):
+        table("bound functions in compiled C, from random states", native.rates())
     if options.only in (None, "curves"):
         table("the machine's induction, by size", curves.curves())
     if options.only in (None, "explorer"):

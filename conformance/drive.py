@@ -63,6 +63,7 @@ def driven(
     switches: Switches,
     random: Random,
     source: str = "",
+    compares: bool = True,
     seconds: float = 60.0,
     optimise: int = 1,
 ) -> Iterator[NativeProgram]:
@@ -70,9 +71,11 @@ def driven(
 
     What is observed is how many calls were made, and how many of them were held against the model, of which what the
     binding assumes of several cells together must hold.  With a `source` that text is compiled, not the one that was
-    read: what it does otherwise is what traps.  Raises Unsupported as the evaluator does, and NativeError.
+    read: what it does otherwise is what traps.  One that `compares` nothing shows what a call takes.
+
+    Raises Unsupported as the evaluator does, and NativeError.
     """
-    text = _Driver(reading, bound, switches, random).text(source or reading.text)
+    text = _Driver(reading, bound, switches, random, compares).text(source or reading.text)
     with compile_unit(
         text,
         ["vgicheck_seed", "vgicheck_turns"],
@@ -114,6 +117,7 @@ class _Driver:
     bound: Bound
     switches: Switches
     random: Random
+    compares: bool
     _layout: Layout = field(init=False)
     _draws: Draws = field(init=False)
     _formulas: Formulas = field(init=False)
@@ -129,11 +133,13 @@ class _Driver:
         left = View(Memory(self._layout, end.domain, later), z3.BitVec(LATER + RESULT, 32))
         before = View(untouched(end)).state(self.bound.abstract)
         modelled = and_(*(fact for fact, _ in self.bound.related(before)))
-        compared = [*self._with_formulas(end, left), *self._with_model(before, left)]
+        compared = [*self._with_formulas(end, left), *self._with_model(before, left)] if self.compares else []
         pointers, arguments = self._pointers(inputs, end), self.bound.arguments(inputs)
         for region, known in [*inputs.cells.items(), *later.cells.items()]:
             self._constants |= {cell.decl().name(): (region, key) for key, cell in known.values()}
         name = self._formulas.name
+        for constant in (cell for known in inputs.cells.values() for _, cell in known.values()):
+            self._formulas.name(constant)
         sets = [f"\t{lvalue} = {self._value(end, to)};" for lvalue, to in pointers]
         call = f"{self.bound.entry}({', '.join(self._value(end, a) for a in arguments)})"
         goes_on, within = name(_returns(end))[0], name(modelled)[0]
