@@ -35,13 +35,11 @@ from vgicheck.check.reading import Reading
 from vgicheck.engine.guards import TRUE
 from vgicheck.engine.maps import Key
 
-from .draws import solved
+from .draws import POOL, allowed
 
 Cell = tuple[str, Key]
 DENSITIES = (0.0, 0.03, 0.5, 1.0)
 """How many of the bits of a region are set; each state has its own for each region."""
-POOL = 24
-"""Values that are found for a cell of which something is assumed, for all states of a function."""
 TO, GIVEN, PLACES = "vgicheck_to", "vgicheck_given", "vgicheck_places"
 """Where a native run finds which of the places each pointer leads to, and its arguments."""
 
@@ -64,11 +62,10 @@ class Pools:
         if bits == 1:
             return value ^ 1
         x = z3.BitVec("x", bits)
-        fact = z3.And(*(i.holds(key, x) for i in assumed))
-        pool = self._known.setdefault((fact.sexpr(), bits), [])
-        if not pool:
-            pool += [solved(self.random, x, fact) for _ in range(POOL)]
-        return self.random.choice(pool)
+        fact = z3.And(*(i.holds(key, x) for i in assumed)).sexpr()
+        if (fact, bits) not in self._known:
+            self._known[fact, bits] = allowed(self.random, assumed, key, x, POOL)
+        return self.random.choice(self._known[fact, bits])
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from vgicheck.c import lvalues
 from vgicheck.c.binding import Invariant
 from vgicheck.c.ir import Unsupported
 from vgicheck.c.memory import Layout
+from vgicheck.engine.maps import Key
 
 from .formulas import type_of
 
@@ -61,17 +62,21 @@ static inline unsigned long long vgicheck_word(unsigned int how)
 """`vgicheck_random()`, and what it is made of; `vgicheck_sow(seed)` goes before it."""
 
 
-def solved(random: Random, x: Any, fact: Any) -> int:
-    """Return a value of a word or a bit for which a fact holds, with as many bits as can be as they were thrown."""
-    word = z3.If(x, z3.BitVecVal(1, 1), z3.BitVecVal(0, 1)) if z3.is_bool(x) else x
+def allowed(random: Random, assumed: Sequence[Invariant], key: Key, cell: Any, count: int) -> list[int]:
+    """Return random values that may be in a cell, of the width of a constant, by what is assumed of it."""
     solver = z3.Solver()
-    solver.add(fact)
-    for n in random.sample(range(word.size()), word.size()):
-        thrown = z3.Extract(n, n, word) == random.getrandbits(1)
-        if solver.check(thrown) == z3.sat:
-            solver.add(thrown)
-    assert solver.check() == z3.sat
-    return int(solver.model().eval(word, model_completion=True).as_long())
+    solver.add(*(i.holds(key, cell) for i in assumed))
+    assert solver.check() == z3.sat, "what is assumed of a cell can hold"
+    first = solver.model().eval(cell, model_completion=True)
+    value, bits = (int(z3.is_true(first)), 1) if z3.is_bool(cell) else (first.as_long(), cell.size())
+    found = []
+    for _ in range(count):
+        for n in random.sample(range(bits), bits):
+            other = value & ~(1 << n) | random.getrandbits(1) << n
+            if all(i.holds(key, other) is True for i in assumed):
+                value = other
+        found.append(value)
+    return found
 
 
 @dataclass(slots=True)
@@ -91,12 +96,14 @@ class Draws:
             name = self._chosen[region] = f"chosen_{len(self._chosen)}"
             mask = 1 if z3.is_bool(cell) else (1 << cell.size()) - 1
             value = self._values(region, [], cell) or f"vgicheck_word(vgicheck_random()) & {mask:#x}ULL"
-            self.lines.append(f"{type_of(cell)} {name} = {value};")
+            self.tables.append(f"static {type_of(cell)} {name};")
+            self.lines.append(f"{name} = {value};")
         return self._chosen[region]
 
     def below(self, name: str, limit: int) -> None:
         """Declare an index below a limit."""
-        self.lines.append(f"unsigned int {name} = vgicheck_random() % {limit};")
+        self.tables.append(f"static unsigned int {name};")
+        self.lines.append(f"{name} = vgicheck_random() % {limit};")
 
     def cells(self, layout: Layout, region: str, cell: Any) -> None:
         """Draw all cells of a region, of which one is a constant; once, however often it is asked for."""
@@ -127,13 +134,13 @@ class Draws:
         if not assumed:
             return None
         x = z3.Const("x", cell.sort())
-        keys = product(*(range(n) for n in lengths))
-        facts = [z3.simplify(z3.And(*(i.holds(key, x) for i in assumed))) for key in keys]
-        alike = len({f.sexpr() for f in facts}) == 1
+        keys = [*product(*(range(n) for n in lengths))]
+        alike = len({z3.simplify(z3.And(*(i.holds(key, x) for i in assumed))).sexpr() for key in keys}) == 1
         if not alike and z3.is_bool(cell):
             raise Unsupported(f"{region}: bits of which not the same is assumed")
         name = f"vgicheck_values_{len(self.tables)}"
-        values = [solved(self.random, x, f) for f in facts[: 1 if alike else None] for _ in range(POOL if alike else 1)]
+        pools = [(keys[0], POOL)] if alike else [(key, 1) for key in keys]
+        values = [v for key, count in pools for v in allowed(self.random, assumed, key, x, count)]
         self.tables.append(f"static const unsigned long long {name}[] = {{ {', '.join(f'{v}ULL' for v in values)} }};")
         place = "0"
         for d, n in enumerate(lengths):

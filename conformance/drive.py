@@ -38,7 +38,7 @@ from vgicheck.engine.values import and_, fresh, is_symbolic
 
 from .bound import by_region
 from .draws import RANDOM, Draws
-from .formulas import AFTER, BEFORE, Formulas
+from .formulas import AFTER, BEFORE, Formulas, in_pieces
 
 LATER = "after the call: "
 """What the regions of the memory after a call begin with, in the names of constants."""
@@ -65,7 +65,7 @@ def driven(
     source: str = "",
     compares: bool = True,
     seconds: float = 60.0,
-    optimise: int = 1,
+    optimise: int = 2,
 ) -> Iterator[NativeProgram]:
     """Compile a function's driver: a vector is a seed and how many states to draw.
 
@@ -147,21 +147,25 @@ class _Driver:
             f'\tif ({f"{within} && " if c.of_the_model else ""}!{name(c.holds)[0]})\n\t\tvgicheck_trap("{c.text}");'
             for c in compared
         ]
-        lines = self._formulas.lines
+        ending = [*checks, f"\tvgicheck_calls++;\n\tvgicheck_modelled += {within};\n}}"]
+        kept = f"{RESULT} = {call}" if self._returns_a_number else call
+        calling = [f"\tif (!{goes_on})\n\t\treturn;", *sets, f"\t{kept};"]
+        before, after = self._formulas.lines
+        computed, rest = in_pieces(after, "vgicheck_after", "\n".join(ending))
+        expected, first = in_pieces(before, "vgicheck_before", "\n".join([*after, *calling, *ending]))
         return "\n".join(
             [
                 source,
                 RANDOM,
                 f"static unsigned long long vgicheck_seed, vgicheck_turns, {', '.join(COUNTS)};",
                 *self._draws.tables,
+                *expected,
+                *computed,
                 "static void vgicheck_turn(void)\n{",
-                *(f"\t{line}" for line in (*self._draws.lines, *lines[BEFORE])),
-                f"\tif (!{goes_on})\n\t\treturn;",
-                *sets,
-                f"\t{f'{RESULT} = {call}' if self._returns_a_number else call};",
-                *(f"\t{line}" for line in lines[AFTER]),
-                *checks,
-                f"\tvgicheck_calls++;\n\tvgicheck_modelled += {within};\n}}",
+                *(f"\t{line}" for line in (*self._draws.lines, *first)),
+                *calling,
+                *(f"\t{line}" for line in rest),
+                *ending,
                 DRIVE,
             ]
         )

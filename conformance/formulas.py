@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,10 @@ import z3
 BEFORE, AFTER = 0, 1
 """When a term can be computed: from what is there before the call, or only after it."""
 
+PIECE = 250
+"""Lines of a function, see `in_pieces`."""
+_VARIABLE = re.compile(r"\bt\d+\b")
+_LINE = re.compile(r"(unsigned int|unsigned long long) (t\d+) = (.*);")
 _WORDS = {
     z3.Z3_OP_BADD: "+", z3.Z3_OP_BSUB: "-", z3.Z3_OP_BMUL: "*", z3.Z3_OP_BAND: "&", z3.Z3_OP_BOR: "|",
     z3.Z3_OP_BXOR: "^",
@@ -63,6 +68,26 @@ class Formulas:
         variable = f"t{len(self._known)}"
         self.lines[when].append(f"{type_of(term)} {variable} = {text};")
         return variable, when
+
+
+def in_pieces(lines: Sequence[str], name: str, used: str) -> tuple[list[str], list[str]]:
+    """Put lines into functions: gcc takes much longer for a long body than for many short ones.
+
+    Return what to declare, and the calls of them; `used` is what else looks at what they compute.
+    """
+    pieces = [lines[i : i + PIECE] for i in range(0, len(lines), PIECE)]
+    wanted, declared, functions = {*_VARIABLE.findall(used)}, list[str](), list[str]()
+    for n, piece in reversed([*enumerate(pieces)]):
+        body = []
+        for line in piece:
+            kind, variable, text = _LINE.fullmatch(line).groups()  # type: ignore[union-attr]
+            if variable in wanted:
+                declared.append(f"static {kind} {variable};")
+                line = f"{variable} = {text};"
+            body.append(f"\t{line}")
+        wanted.update(v for line in piece for v in _VARIABLE.findall(line))
+        functions.append("\n".join([f"static void __attribute__((__noinline__)) {name}_{n}(void)\n{{", *body, "}"]))
+    return [*declared, *functions], [f"{name}_{n}();" for n in range(len(pieces))]
 
 
 def type_of(term: Any) -> str:

@@ -111,19 +111,19 @@ def test_a_fault_in_the_model_is_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "of_the_example", "optimise"),
+    ("function", "of_the_example"),
     [
-        (INJECTED, False, 1),
-        pytest.param(CREATED, True, 1, marks=SLOW),
-        pytest.param(QUEUED, False, 1, marks=SLOW),
-        pytest.param(HANDLER, True, 0, marks=SLOW),
-        pytest.param("vgic_process_maintenance", False, 0, marks=SLOW),
-        pytest.param("__kvm_vgic_sync_hwstate", False, 0, marks=SLOW),
+        (INJECTED, False),
+        pytest.param(CREATED, True, marks=SLOW),
+        pytest.param(QUEUED, False, marks=SLOW),
+        pytest.param(HANDLER, True, marks=SLOW),
+        pytest.param("vgic_process_maintenance", False, marks=SLOW),
+        pytest.param("__kvm_vgic_sync_hwstate", False, marks=SLOW),
     ],
 )
-def test_a_driven_function_agrees(function: str, of_the_example: bool, optimise: int) -> None:
+def test_a_driven_function_agrees(function: str, of_the_example: bool) -> None:
     """From every state that is drawn compiled C does what the formulas and the model say, and most states are of use."""
-    result = driving(function, of_the_example, optimise=optimise)
+    result = driving(function, of_the_example)
     assert result.trap is None
     calls, modelled = result.values
     assert calls > TURNS / 2 and modelled > TURNS / 10
