@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from math import prod
 from random import Random
 from typing import Any
 
@@ -20,6 +21,9 @@ from .formulas import type_of
 
 POOL = 64
 """Values that are found for a cell of which something is assumed."""
+
+LARGE, SOME = 512, 64
+"""Of a region of more cells than that some are drawn each time."""
 
 RANDOM = """
 static unsigned int vgicheck_states[4];
@@ -106,7 +110,10 @@ class Draws:
         self.lines.append(f"{name} = vgicheck_random() % {limit};")
 
     def cells(self, layout: Layout, region: str, cell: Any) -> None:
-        """Draw all cells of a region, of which one is a constant; once, however often it is asked for."""
+        """Draw the cells of a region, of which one is a constant; once, however often it is asked for.
+
+        Of a large one some are drawn each time, and the others stay as they are.
+        """
         if region in self._regions:
             return
         self._regions.add(region)
@@ -122,8 +129,12 @@ class Draws:
         loops = "".join(
             f"for ({i} = 0; {i} < {n}; {i} += {s}) " for i, n, s in zip(indices, at.lengths, steps, strict=False)
         )
-        declared = "".join(f"unsigned int {i}; " for i in indices)
-        self.lines.append(f"{{ unsigned int how = vgicheck_random(); {declared}{loops}{at.lvalue} = {value}; }}")
+        set_one = f"{at.lvalue} = {value};"
+        if prod(at.lengths) > LARGE:
+            drawn = " ".join(f"{i} = vgicheck_random() % {n};" for i, n in zip(indices, at.lengths, strict=True))
+            loops, set_one = f"for (n = 0; n < {SOME}; n++) ", f"{{ {drawn} {set_one} }}"
+        declared = "".join(f", {i}" for i in indices)
+        self.lines.append(f"{{ unsigned int how = vgicheck_random(), n{declared}; {loops}{set_one} }}")
 
     def _values(self, region: str, lengths: Sequence[int], cell: Any) -> str | None:
         """Return what draws one of the values that may be in the cells of a region; None where any may.

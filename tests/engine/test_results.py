@@ -32,7 +32,8 @@ PROVED = Obligation("p", "f", Verdict.PROVED, "method", "bounds", (Assumption("a
 RUN = Run("s", (Value("v", "1", "n"),), (Value("lr", "3"),), (Change("c", "0", "1", True),), Location("f.c", 3),
           (1, 2), True, ("python",))  # fmt: skip
 REFUTED = Obligation("q", "f", Verdict.REFUTED, reason="r", location=Location("f.c", 3), run=RUN, queries=QUERIES[1:],
-                     replay=Replay("e", 2, (("x", 1),), (("y", 32, 7),), "claim", True, "", 128))  # fmt: skip
+                     replay=Replay("e", 2, (("x", 1),), (("y", 32, 7),), "claim", True, "", 128,
+                                   ("&a", "1"), (("p", "&a"),), ("int a;",), "&a[1]", True))  # fmt: skip
 KEY = ("prove", "reference")
 
 
