@@ -8,7 +8,7 @@ from vgicheck.c import clang
 from vgicheck.c.domain import NULL, Address, FunctionPointer, Opaque
 from vgicheck.c.ir import Array, Int, Loc, StructRef, Unsupported
 from vgicheck.c.lower import lower
-from vgicheck.c.lvalues import Target, address, declaration, pointer, target, value
+from vgicheck.c.lvalues import Region, Target, address, declaration, indexed, pointer, target, value
 from vgicheck.c.memory import Layout
 
 TEXT = """
@@ -80,6 +80,32 @@ def test_bitmap_by_words(layout: Layout) -> None:
     by_words = Layout(layout.program, by_words=True)
     assert target(by_words, "s.inner.banked[][]", (3, 1), 32) == Target("s.inner.banked[3].reg[1]", 32)
     assert target(by_words, "s.inner.banked[][]", (3, 2), 32) is None
+
+
+@pytest.mark.parametrize(
+    ("region", "indices", "bits", "found"),
+    [
+        ("number", [], 32, Region("number", "", (), 32, False)),
+        ("rows[][]", ["i", "j + 1"], 32, Region("rows[i][j + 1]", "", (3, 5), 32, False)),
+        ("s.inner.ready", [], 8, Region("s.inner.ready", "", (), 8, True)),
+        (
+            "s.inner.banked[][]",
+            ["i", "j"],
+            0,
+            Region("s.inner.banked[i].reg[(j) / 32]", "(j) % 32", (4, 64), 32, False),
+        ),
+        ("device[]", ["i"], 32, Region("*(unsigned int *)&device[4 * (i)]", "", (16,), 32, False)),
+    ],
+)
+def test_cells_by_expressions(layout: Layout, region: str, indices: list[str], bits: int, found: Region) -> None:
+    """A region's cells are found for indices that only C knows."""
+    assert indexed(layout, region, indices, bits) == found
+
+
+def test_cells_of_another_width(layout: Layout) -> None:
+    """Words of a width that the C does not have are refused."""
+    with pytest.raises(Unsupported, match="used as 16 bits, and has 32"):
+        indexed(layout, "number", [], 16)
 
 
 def test_pointer(layout: Layout) -> None:
