@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vgicheck.c import clang, libclang
+from vgicheck.c import clang, libclang, rehearsal
 from vgicheck.c.clang import Kind, Node, Unit
 from vgicheck.c.ir import Loc, Unsupported
 from vgicheck.c.libclang import LibclangError, Library
@@ -143,7 +143,7 @@ def test_a_text_that_breaks_the_parser(text: str) -> None:
 
 def test_macros_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Macros that expand to billions of tokens are refused within bounded time and memory."""
-    monkeypatch.setattr(libclang, "REHEARSAL_SECONDS", 1)
+    monkeypatch.setattr(rehearsal, "SECONDS", 1)
     macros = "\n".join(f"#define A{number} A{number + 1} A{number + 1}" for number in range(60))
     start = time.monotonic()
     with pytest.raises(Unsupported, match=r"within 1 s|broke down"):

@@ -12,11 +12,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cache
 from typing import Final
 
-from . import libclang
+from . import libclang, rehearsal
 from .ir import Loc, Unsupported
-from .libclang import Cursor, LibclangError, Library, TranslationUnit
+from .libclang import Cursor, Diagnostic, LibclangError, Library, TranslationUnit
 
 MAX_NODES: Final = 20_000
 """Nodes of the syntax tree of one function or initialiser."""
@@ -212,10 +213,15 @@ class Unit:
     With errors the tree lacks parts without a trace, so nothing near them may be believed.
     """
 
-    tree: TranslationUnit
     errors: tuple[tuple[str, int], ...]
     path: str
     origin: Callable[[int], Loc]
+    _parsed: Callable[[], TranslationUnit]
+
+    @property
+    def tree(self) -> TranslationUnit:
+        """The tree; where there are errors it is not made before somebody asks for it."""
+        return self._parsed()
 
     @property
     def cursor(self) -> Cursor:
@@ -324,18 +330,26 @@ def parse(
     path = _DIRECTORY + name
     arguments = [f"--target={target}", *_ARGUMENTS, *(f"-I{directory}" for directory in include_dirs)]
     arguments += [f"-D{macro}={value}" for macro, value in (defines or {}).items()]
+
+    @cache
+    def parsed() -> TranslationUnit:
+        try:
+            return libclang.load().parse(path, text, arguments)
+        except LibclangError as error:
+            raise Unsupported(str(error), origin(1)) from error
+
     try:
-        library = libclang.load()
-        libclang.rehearse(path, text, arguments)
-        tree = library.parse(path, text, arguments)
+        libclang.load()
+        errors = _errors(rehearsal.rehearse(path, text, arguments), path)
     except LibclangError as error:
         raise Unsupported(str(error), origin(1)) from error
-    errors = [
-        (message, place.line if place.file == path else 0)
-        for severity, message, place in tree.diagnostics()
-        if severity >= _ERROR
-    ]
-    return Unit(tree, (*refused, *errors), path, origin)
+    if not errors:
+        errors = _errors(parsed().diagnostics(), path)
+    return Unit((*refused, *errors), path, origin, parsed)
+
+
+def _errors(messages: Sequence[Diagnostic], path: str) -> list[tuple[str, int]]:
+    return [(m.message, m.place.line if m.place.file == path else 0) for m in messages if m.severity >= _ERROR]
 
 
 def _without_includes(text: str, some_allowed: bool) -> tuple[str, list[tuple[str, int]]]:

@@ -3,18 +3,13 @@
 The Python binding that comes with the wheel has no operator kinds and no constant evaluation, and wraps every cursor
 and type in three calls; the shared object beside it has all of it.  The layouts below are those of release 18.1.1,
 which `load` insists upon.
-
-Run as a script, this module parses a text and does nothing with it (`rehearse`): a text that crashes the parser, or
-that it cannot finish, ends that process and not the caller's.
 """
 
 from __future__ import annotations
 
 import ctypes
 import importlib.util
-import json
 import re
-import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -24,8 +19,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 RELEASE: Final = "18.1.1"
-REHEARSAL_SECONDS: Final = 20
-REHEARSAL_BYTES: Final = 1 << 30
 
 _FILE_NAMES: Final = {"win32": "libclang.dll", "darwin": "libclang.dylib"}
 _VISIT_CONTINUE: Final = 1
@@ -329,43 +322,3 @@ def _unescaped(escape: re.Match[bytes]) -> bytes:
 def load() -> Library:
     """The library of the installed wheel; LibclangError when it is absent or of another release."""
     return Library(library_path())
-
-
-def rehearse(name: str, text: str, arguments: Sequence[str]) -> None:
-    """Parses a text in a process of its own, with bounded time and memory; LibclangError if that does not end well."""
-    request = json.dumps({"library": library_path(), "name": name, "text": text, "arguments": list(arguments)})
-    try:
-        ended = subprocess.run(
-            [sys.executable, "-I", "-S", str(Path(__file__).resolve())],
-            input=request.encode(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=REHEARSAL_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise LibclangError(f"the C parser did not finish within {REHEARSAL_SECONDS} s") from error
-    except OSError as error:
-        raise LibclangError(f"the C parser could not be started: {error}") from error
-    if ended.returncode:
-        raise LibclangError("the C parser broke down: nested too deeply, or macros that expand without end")
-
-
-def _limit_resources() -> None:
-    try:
-        import resource
-    except ImportError:
-        return
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (REHEARSAL_SECONDS, REHEARSAL_SECONDS))
-    resource.setrlimit(resource.RLIMIT_AS, (REHEARSAL_BYTES, REHEARSAL_BYTES))
-
-
-def _main() -> None:
-    _limit_resources()
-    request = json.load(sys.stdin)
-    Library(request["library"]).parse(request["name"], request["text"], request["arguments"]).diagnostics()
-
-
-if __name__ == "__main__":
-    _main()
