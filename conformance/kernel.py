@@ -135,8 +135,8 @@ class Writer:
             return f"({x} {self.random.choice(['<', '<=', '==', '!=', '>', '>='])} {y})"
         if kind == 7:
             return f"({x} {self.random.choice(['<<', '>>'])} ({y} & {self.random.choice((7, 15, 31))}))"
-        if kind == 8:
-            return f"({x} {self.random.choice(['/', '%'])} (int)(({y} & 7) + 1))"
+        if kind == 8:  # not + 1: gcc 12 makes t += a / ~b of t -= a / (b + 1), which traps for the least a by 1
+            return f"({x} {self.random.choice(['/', '%'])} (int)(({y} & 7) | 1))"
         if kind == 9:
             return f"({self.random.choice(['!', '~', '-', '(u8)', '(s16)', '(s8)', '(u64)', '(bool)', '(long)'])}{x})"
         if kind == 10:

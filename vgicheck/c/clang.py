@@ -1,6 +1,7 @@
 """Reads C as 32-bit ARM Linux does: text in, syntax tree and errors out.
 
-The text is parsed in memory, first in a process of its own so that a text which breaks the parser breaks nothing else.
+The text is parsed in memory, first in a process of its own, which can open no file, so that a text which breaks the
+parser breaks nothing else.
 gnu89 would let undeclared functions and mixed-up pointers pass with a warning; here they are errors, because the tree
 under them cannot be trusted.  (The compiler's `-w` silences promoted warnings too, hence `-Wno-everything`.)
 """
@@ -52,11 +53,7 @@ _ARGUMENTS: Final = (
 )
 _ERROR: Final = 3
 _DIRECTORY: Final = "/vgicheck-text/"
-
-_CONTINUED: Final = re.compile(r"\\[ \t]*$")
-_LEXEME: Final = re.compile(r""""(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?|//.*|/\*""")
-_INCLUDE: Final = re.compile(r"\s*(?:#|%:)\s*(?:include|include_next|import|embed|__include_macros)\b\s*(.*)")
-_RELATIVE: Final = re.compile(r"""[<"](?!/)(?!(?:[^">]*/)?\.\.(?:/|[">]))[^">\\]+[">]""")
+_OPENS: Final = re.compile(rf"cannot open file '(?:{_DIRECTORY})?(.*)': .*", re.DOTALL)
 
 
 class Kind(IntEnum):
@@ -312,24 +309,21 @@ def parse(
     *,
     name: str,
     origin: Callable[[int], Loc],
-    include_dirs: Sequence[str] = (),
     defines: Mapping[str, str] | None = None,
     target: str = TARGET,
 ) -> Unit:
-    """Parses a text as C of the GNU 1989 dialect for 32-bit ARM Linux, without any header but those of `include_dirs`.
+    """Parses a text as C of the GNU 1989 dialect for 32-bit ARM Linux, without any header.
 
     With another `target` it is only good for telling what depends on that: all else here is for 32-bit ARM.
 
     `origin` says where the reader knows a line of the text from.  What does not compile is in the result's `errors`.
-    An `#include` that names a path outside `include_dirs` is not followed and is an error.  Raises Unsupported when
-    there is no tree at all: the text is too long, or breaks the parser; or libclang is not the release that is needed.
+    To open a file, by whatever directive, is an error: a trial can open none.  Raises Unsupported when there is no tree
+    at all: the text is too long, or breaks the parser; or libclang is not the release that is needed.
     """
     if len(text) > MAX_TEXT:
         raise Unsupported(f"a text of more than {MAX_TEXT} characters", origin(1))
-    text, refused = _without_includes(text, bool(include_dirs))
     path = _DIRECTORY + name
-    arguments = [f"--target={target}", *_ARGUMENTS, *(f"-I{directory}" for directory in include_dirs)]
-    arguments += [f"-D{macro}={value}" for macro, value in (defines or {}).items()]
+    arguments = [f"--target={target}", *_ARGUMENTS, *(f"-D{macro}={value}" for macro, value in (defines or {}).items())]
 
     @cache
     def parsed() -> TranslationUnit:
@@ -345,50 +339,15 @@ def parse(
         raise Unsupported(str(error), origin(1)) from error
     if not errors:
         errors = _errors(parsed().diagnostics(), path)
-    return Unit((*refused, *errors), path, origin, parsed)
+    return Unit(tuple(errors), path, origin, parsed)
 
 
 def _errors(messages: Sequence[Diagnostic], path: str) -> list[tuple[str, int]]:
-    return [(m.message, m.place.line if m.place.file == path else 0) for m in messages if m.severity >= _ERROR]
-
-
-def _without_includes(text: str, some_allowed: bool) -> tuple[str, list[tuple[str, int]]]:
-    """The text with each `#include` that may not be followed blanked out, and an error for each."""
-    lines, refused = text.split("\n"), list[tuple[str, int]]()
-    in_comment, first = False, 0
-    while first < len(lines):
-        last = first
-        while _CONTINUED.search(lines[last]) and last + 1 < len(lines):
-            last += 1
-        logical = "".join(_CONTINUED.sub("", line.rstrip("\r")) for line in lines[first : last + 1])
-        code, in_comment = _without_comments(logical, in_comment)
-        directive = _INCLUDE.match(code)
-        if directive and not (some_allowed and _RELATIVE.match(directive[1])):
-            refused.append((f"#include {directive[1].strip()} is not followed", first + 1))
-            lines[first : last + 1] = [""] * (last + 1 - first)
-        first = last + 1
-    return "\n".join(lines), refused
-
-
-def _without_comments(line: str, in_comment: bool) -> tuple[str, bool]:
-    """A line with each comment made a space, and whether a comment is open at its end."""
-    kept, position = list[str](), 0
-    while position < len(line):
-        if in_comment:
-            end = line.find("*/", position)
-            if end < 0:
-                break
-            in_comment, position = False, end + 2
-            continue
-        found = _LEXEME.search(line, position)
-        if found is None:
-            kept.append(line[position:])
-            break
-        kept.append(line[position : found.start()])
-        position = found.end()
-        if found[0].startswith("/"):
-            kept.append(" ")
-            in_comment = found[0] == "/*"
-        else:
-            kept.append(found[0])
-    return "".join(kept), in_comment
+    return [
+        (
+            _OPENS.sub(r"\1 is not opened: a text is read by itself", m.message),
+            m.place.line if m.place.file == path else 0,
+        )
+        for m in messages
+        if m.severity >= _ERROR
+    ]

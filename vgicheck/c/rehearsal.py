@@ -36,7 +36,8 @@ _BROKE_DOWN: Final = "the C parser broke down: nested too deeply, or macros that
 def rehearse(name: str, text: str, arguments: Sequence[str]) -> list[Diagnostic]:
     """Parse a text in a process of its own, with bounded time and memory, and return every message of the compiler.
 
-    Raises `LibclangError` where that does not end well.
+    That process can open no file, so what a text wants of one is an error, by whatever directive.  Raises
+    `LibclangError` where that does not end well.
     """
     asked = {"name": name, "text": text, "arguments": list(arguments), "seconds": SECONDS, "bytes": BYTES}
     server = _servers.get(os.getpid())
@@ -131,6 +132,7 @@ def _tried(library: Library, request: Mapping[str, Any]) -> bytes:
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
             resource.setrlimit(resource.RLIMIT_AS, (size, size))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
             tree = library.parse(request["name"], request["text"], request["arguments"])
             with os.fdopen(theirs, "wb") as answer:
                 answer.write(json.dumps(tree.diagnostics()).encode())
