@@ -87,11 +87,12 @@ class Outcome:
 
 
 def program(text: str) -> Program:
-    """Lower a text, with its lines counted from 1 behind the header."""
+    """Lower a text, with its lines counted from 1 behind the header. Raises `Unsupported` for what is not lowered."""
     unit = clang.parse(HEADER + text, name="t.c", origin=lambda line: Loc("t.c", line - HEADER_LINES))
     assert not unit.errors, unit.errors
     lowered = lower(unit)
-    assert not lowered.unsupported, lowered.unsupported
+    for reason in lowered.unsupported.values():
+        raise reason
     return lowered
 
 

@@ -114,6 +114,12 @@ def test_what_is_refused_is_counted_by_construct() -> None:
     assert tally.refused == {"difference of two pointers": 3}
 
 
+def test_what_is_not_lowered_is_refused() -> None:
+    """A program that the front end does not lower counts as refused, and the campaign goes on."""
+    tally = campaign(alone("int o; void entry(void) { o = 1 ? 2.0 : 1; }", {}), 2, 1)
+    assert tally.programs == tally.refused.total() == 2
+
+
 def test_a_limit_of_formulas_is_counted_apart() -> None:
     """A program that runs on numbers, but whose formula would be too large, is compared on numbers."""
     text = "unsigned long bits[2]; int a; void entry(void) { set_bit(1, bits + (a & 1)); }"
