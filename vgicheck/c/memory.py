@@ -118,10 +118,11 @@ class Layout:
     _viewed: dict[str, str] = field(default_factory=dict)
 
     def type_of(self, name: str) -> CType:
-        """Return the type of an object by its name."""
-        if name in self.objects:
-            return self.objects[name]
-        return self.program.globals[name]
+        """Return the type of an object by its name. Raises `Unsupported` where the program has none of that name."""
+        kind = self.objects.get(name) or self.program.globals.get(name)
+        if kind is None:
+            raise Unsupported(f"{name} is not declared")
+        return kind
 
     def member(self, tag: str, name: str) -> tuple[CType, str, int, bool]:
         """Return a member's type, its name in regions, the bytes it may span, and whether it views a bitmap."""

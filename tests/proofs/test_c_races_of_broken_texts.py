@@ -1,0 +1,62 @@
+"""`race --source` of C that is mutated, cut off or made up: a reason or a verdict, never a traceback."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from proofs import c_races
+from proofs.c_races import ENTRY, IDS
+from tests.check import fuzz
+from tests.mutated import mutated
+from vgicheck.c.ir import Unsupported
+from vgicheck.engine.verdict import Verdict
+
+STATES = 30
+"""A run in every order is not what is asked here: each machine is only begun."""
+
+
+def judged(text: str, one: str, two: str) -> str:
+    """Judge two functions of a text; return what became of it."""
+    try:
+        reading = fuzz.reading_of(text)
+    except Unsupported:
+        return "refused"
+    if why := c_races.missing(reading, one, two):
+        assert "\n" not in why
+        return "missing"
+    found = list(c_races.between_task(reading, "vgic.c", "", one, two, IDS, STATES).run())
+    assert [o.property for o in found] == list(IDS)
+    assert all(o.reason for o in found if o.verdict in (Verdict.UNSUPPORTED, Verdict.UNKNOWN))
+    return "judged"
+
+
+def survived(cases: range) -> Counter[str]:
+    """Judge cases, by their numbers."""
+    found: Counter[str] = Counter()
+    for n in cases:
+        draw = random.Random(f"race {n}")
+        text = mutated("\n".join(fuzz.LINES), draw, fuzz.PIECES)
+        found[judged(text, *draw.choices(tuple(ENTRY), k=2))] += 1
+    return found
+
+
+def test_a_sample_of_broken_texts_is_survived() -> None:
+    """Some are judged."""
+    assert survived(range(4))["judged"]
+
+
+def test_a_text_that_cannot_be_told_apart_is_unsupported() -> None:
+    """Where nothing of a file is read there are no objects either to make a machine of."""
+    text = "#if 1\n" + "\n".join(fuzz.LINES)
+    reading = fuzz.reading_of(text)
+    assert not reading.program.globals and c_races.missing(reading, "kvm_vgic_inject_irq", "vgic_handle_mmio") == ""
+    assert judged(text, "kvm_vgic_inject_irq", "vgic_handle_mmio") == "judged"
+
+
+@pytest.mark.slow
+def test_broken_texts_are_survived() -> None:
+    """The same of 200."""
+    assert survived(range(200)).total() == 200
