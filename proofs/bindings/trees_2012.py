@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ from model.handler import HandlerState
 from model.init import VcpuInitState
 from model.queue_irq import QueueState
 from vgicheck.c.binding import Bound, Invariant, View
-from vgicheck.c.ir import Assign, Binary, Const, Convert, Load, Member, Program
+from vgicheck.c.ir import Assign, Binary, Const, Convert, Load, Member, Program, parts
 from vgicheck.engine.values import and_, field_of, is_symbolic, lt, not_, or_
 from vgicheck.engine.verdict import Assumption
 
@@ -97,11 +97,12 @@ def _mapped(s: QueueState) -> Sequence[tuple[Any, Assumption]]:
 def _only_counted(program: Program) -> bool:
     """Say whether the source does nothing with irq_active_count but count."""
     return not any(
-        _mentions(node, "irq_active_count")
+        isinstance(part, Member) and part.name == "irq_active_count"
         for f in program.functions.values()
         for block in f.blocks
         for node in (*block.instructions, block.terminator)
         if not _counts(node)
+        for part in parts(node)
     )
 
 
@@ -116,17 +117,3 @@ def _counts(node: Any) -> bool:
         and value.left.lvalue == node.target
         and isinstance(value.right, Const)
     )
-
-
-def _mentions(node: Any, member: str) -> bool:
-    """Say whether a member of a struct is named in a part of a program."""
-    if isinstance(node, Member) and node.name == member:
-        return True
-    parts = (
-        node
-        if isinstance(node, tuple)
-        else tuple(getattr(node, f.name) for f in fields(node))
-        if is_dataclass(node)
-        else ()
-    )
-    return any(_mentions(part, member) for part in parts)

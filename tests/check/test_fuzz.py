@@ -8,7 +8,6 @@ import pytest
 
 from tests.check import fuzz
 
-
 CHUNK = 500
 
 

@@ -33,8 +33,8 @@ from .ir import (
     Loc,
     Return,
     Unsupported,
+    locals_of,
 )
-from .loops import names
 
 if TYPE_CHECKING:
     from .summary import Evaluator, State
@@ -216,7 +216,7 @@ class Activation:
         terminator = self.function.blocks[block].terminator
         if not isinstance(terminator, Branch):
             return None
-        return next((n for n in names(terminator.condition) if isinstance(state.locals.get(n), Search)), None)
+        return next((n for n in locals_of(terminator.condition) if isinstance(state.locals.get(n), Search)), None)
 
     def _resume(self, block: int, state: State, scope: _Scope, waiting: dict[int, list[State]]) -> None:
         """Look at one more bit for a state that waits at the end of a block."""

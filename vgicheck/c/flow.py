@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from dataclasses import dataclass, fields
 
-from .ir import Assign, Branch, Call, Function, Goto, Local, Return, Unsupported
+from .ir import Assign, Branch, Call, Function, Goto, Local, Return, Unsupported, locals_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +140,3 @@ def live_at(function: Function, block: int) -> frozenset[str]:
             if now != live[number]:
                 live[number], changed = now, True
     return live[block]
-
-
-def locals_of(node: Any) -> Iterator[str]:
-    """Yield the locals that a part of a program names."""
-    if isinstance(node, Local):
-        yield node.name
-    elif isinstance(node, tuple):
-        for part in node:
-            yield from locals_of(part)
-    elif is_dataclass(node):
-        for f in fields(node):
-            yield from locals_of(getattr(node, f.name))

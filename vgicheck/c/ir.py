@@ -10,8 +10,10 @@ Nothing here knows of a solver, of the VGIC or of the parser.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -364,3 +366,26 @@ class Program:
     unsupported: dict[str, Unsupported] = field(default_factory=dict)
     readonly: set[str] = field(default_factory=set)
     """The globals that are declared `const`."""
+
+
+def parts(node: Any) -> Iterator[Any]:
+    """Yield a part of a program, or of several, and all that it consists of, in the order of the text; no places."""
+    pending = [node]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, tuple | list):
+            pending.extend(reversed(part))
+        elif (names := _consists_of(part.__class__)) is not None:
+            yield part
+            pending.extend(getattr(part, name) for name in names)
+
+
+@cache
+def _consists_of(kind: type) -> tuple[str, ...] | None:
+    """List the fields that have the parts of a part, the last one first; None for what is no part."""
+    return tuple(f.name for f in reversed(fields(kind)) if f.name not in ("loc", "end")) if is_dataclass(kind) else None
+
+
+def locals_of(node: Any) -> Iterator[str]:
+    """Yield the locals that a part of a program names, but for those that it declares or ends."""
+    return (part.name for part in parts(node) if isinstance(part, Local))

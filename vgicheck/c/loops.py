@@ -24,6 +24,7 @@ from .ir import (
     Pointer,
     Return,
     Unary,
+    locals_of,
 )
 
 
@@ -34,13 +35,13 @@ def control_variables(function: Function, loop: Loop) -> tuple[str, ...]:
     for b in loop.blocks:
         terminator = function.blocks[b].terminator
         if isinstance(terminator, Branch) and any(s not in members for s in successors(function, b)):
-            found.update(dict.fromkeys(names(terminator.condition)))
+            found.update(dict.fromkeys(locals_of(terminator.condition)))
     assigned: dict[str, set[str]] = {}
     for b in loop.blocks:
         for instruction in function.blocks[b].instructions:
             if isinstance(instruction, Assign | Call) and isinstance(instruction.target, Local):
                 sources = (instruction.value,) if isinstance(instruction, Assign) else instruction.args
-                assigned.setdefault(instruction.target.name, set()).update(n for s in sources for n in names(s))
+                assigned.setdefault(instruction.target.name, set()).update(n for s in sources for n in locals_of(s))
     stack = list(found)
     while stack:
         for name in sorted(assigned.get(stack.pop(), ())):
@@ -59,7 +60,7 @@ def taken_bit_by_bit(function: Function, loop: Loop, control: Sequence[str]) -> 
     for b in loop.blocks:
         for i in function.blocks[b].instructions:
             if isinstance(i, Call) and i.callee in ("ffs", "__ffs", "fls", "__fls"):
-                found.update((n, "fls" in str(i.callee)) for a in i.args for n in names(a) if n in control)
+                found.update((n, "fls" in str(i.callee)) for a in i.args for n in locals_of(a) if n in control)
             elif isinstance(i, Assign) and isinstance(i.target, Local) and i.target.name in control:
                 match i.value:
                     case Binary("&", Load(Local(x)), Binary("-", Load(Local(y)), Const(1))) if x == y == i.target.name:
@@ -73,33 +74,15 @@ def descends(function: Function, loop: Loop, control: Sequence[str]) -> bool:
         for i in function.blocks[b].instructions:
             if isinstance(i, Assign) and isinstance(i.target, Local) and i.target.name in control:
                 value = i.value.operand if isinstance(i.value, Convert) else i.value
-                if isinstance(value, Binary) and i.target.name in names(value.left) and isinstance(value.right, Const):
+                if (
+                    isinstance(value, Binary)
+                    and i.target.name in locals_of(value.left)
+                    and isinstance(value.right, Const)
+                ):
                     step = value.right.value if value.op == "+" else -value.right.value
                     if value.op in "+-" and step < 0:
                         return True
     return False
-
-
-def names(node: Any) -> list[str]:
-    """List the locals that an expression reads."""
-    match node:
-        case Load(lvalue):
-            return names(lvalue)
-        case Local(name):
-            return [name]
-        case AddressOf(lvalue):
-            return names(lvalue)
-        case Unary(_, operand) | Convert(operand):
-            return names(operand)
-        case Binary(_, left, right):
-            return names(left) + names(right)
-        case Deref(pointer):
-            return names(pointer)
-        case Member(base):
-            return names(base)
-        case Element(base, index):
-            return names(base) + names(index)
-    return []
 
 
 def registers(function: Function) -> frozenset[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from .flow import Loop, live_at, locals_of, successors
+from .flow import Loop, live_at, successors
 from .ir import (
     Assign,
     Block,
@@ -26,6 +26,7 @@ from .ir import (
     Return,
     Unreachable,
     Void,
+    locals_of,
 )
 from .loops import registers
 

@@ -43,8 +43,8 @@ from .ir import (
     Local,
     Pointer,
     Unsupported,
+    locals_of,
 )
-from .loops import names
 from .memory import EXPIRED, Place, is_local
 
 if TYPE_CHECKING:
@@ -373,7 +373,7 @@ class _Search:
             for side, other in ((condition.left, condition.right), (condition.right, condition.left)):
                 if not isinstance(side.type, Int) or not isinstance(other.type, Int):
                     continue
-                if not (set(names(side)) & words.keys()) or (set(names(other)) & self._assigned.keys()):
+                if not (set(locals_of(side)) & words.keys()) or (set(locals_of(other)) & self._assigned.keys()):
                     continue
                 found += [replace(condition, op=op, left=side, right=other) for op in ("<=", ">=")]
         return [b for b in found if self._holds(b, self.entering)]
@@ -512,7 +512,7 @@ def same_value(a: Any, b: Any) -> bool:
 
 
 def _mentioned(bound: _Bound) -> set[str]:
-    return {bound.name} if isinstance(bound, _NotLess) else set(names(bound))
+    return {bound.name} if isinstance(bound, _NotLess) else set(locals_of(bound))
 
 
 def _stripped(value: Expr) -> Expr:
@@ -526,4 +526,4 @@ def _moves(name: str, instruction: Any) -> bool:
     if isinstance(instruction, Call):
         return True
     value = _stripped(instruction.value)
-    return isinstance(value, Binary) and name in names(value) and not isinstance(value.type, Pointer)
+    return isinstance(value, Binary) and name in locals_of(value) and not isinstance(value.type, Pointer)

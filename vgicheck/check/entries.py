@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from ..c.ir import Call, Function, FunctionRef, Global, Program, StringLiteral
+from ..c.ir import Call, Function, FunctionRef, Global, Program, StringLiteral, parts
 from .reading import Reading
 
 _STATIC = re.compile(r"\bstatic\b")
@@ -92,7 +92,7 @@ def _kinds_of_stubs(name: str, uses: dict[str, frozenset[str]], reading: Reading
             continue
         for call in _calls(function):
             if call.callee == "vgicheck_claim":
-                found.update(e.text for e in _parts(call.args[0]) if isinstance(e, StringLiteral))
+                found.update(e.text for e in parts(call.args[0]) if isinstance(e, StringLiteral))
         for other in uses.get(function.name, frozenset()):
             if other not in seen and other not in reading.places:
                 seen.add(other)
@@ -116,7 +116,7 @@ def _uses(function: Function, program: Program) -> frozenset[str]:
     tables: list[str] = []
     for block in function.blocks:
         for node in (*block.instructions, block.terminator):
-            for part in _parts(node):
+            for part in parts(node):
                 if isinstance(part, FunctionRef):
                     found.add(part.name)
                 elif isinstance(part, Call) and isinstance(part.callee, str):
@@ -154,16 +154,4 @@ def _calls(function: Function) -> Iterator[Call]:
 
 
 def _refs(node: Any) -> Iterator[str]:
-    return (part.name for part in _parts(node) if isinstance(part, FunctionRef))
-
-
-def _parts(node: Any) -> Iterator[Any]:
-    """Yield an instruction or expression and everything in it."""
-    pending = [node]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, tuple):
-            pending.extend(part)
-        elif is_dataclass(part):
-            yield part
-            pending.extend(getattr(part, f.name) for f in fields(part) if f.name not in ("loc", "type"))
+    return (part.name for part in parts(node) if isinstance(part, FunctionRef))

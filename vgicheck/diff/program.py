@@ -25,6 +25,7 @@ from ..c.ir import (
     Pointer,
     Program,
     StructRef,
+    parts,
 )
 
 Form = tuple[Any, ...]
@@ -136,16 +137,7 @@ def mentions(function: Function) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def _all(node: Any, wanted: type) -> Iterator[Any]:
-    """Yield everything of a type in an instruction, an expression or several of them."""
-    pending = [node]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, tuple | list):
-            pending.extend(part)
-        elif is_dataclass(part):
-            if isinstance(part, wanted):
-                yield part
-            pending.extend(getattr(part, f.name) for f in fields(part) if f.name != "loc")
+    return (part for part in parts(node) if isinstance(part, wanted))
 
 
 def _types(function: Function) -> Iterator[CType]:
