@@ -101,16 +101,14 @@ def test_what_is_kept_is_never_refuted():
         assert not kept & seen.broken.keys()
 
 
-def test_what_is_refuted_is_lost():
-    """Each sentence that a run of an instance breaks is one that the fixpoint lost."""
+def test_what_is_refuted_is_lost_and_what_is_kept_holds():
+    """Each sentence that a run of an instance breaks is one that the fixpoint lost, and along these runs each one that
+    is kept holds in every state.
+    """
     sentences = {sentence for _, sentence in of_old().lost}
     broken = [b for seen in seen_of_old() for b in seen.broken.values()]
     assert len(broken) > 10
     assert all(b.sentence in sentences for b in broken)
-
-
-def test_each_sentence_that_is_kept_holds_on_the_runs():
-    """Along the runs that break other sentences of an old generation, each one that is kept holds in every state."""
     switches, checked = GENERATIONS[OLD], 0
     for b in (b for seen in seen_of_old() for b in seen.broken.values() if len(b.made) - b.prologue > 9):
         for s in list(run(b.size, switches, b.made))[b.prologue :]:
