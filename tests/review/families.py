@@ -88,15 +88,11 @@ def diff(text: str) -> bytes:
     return (header + "".join(f"+{line}\n" for line in lines)).encode()
 
 
-def judged(text: str, function: str) -> dict[str, Obligation]:
-    """Review the text alone and return the function's obligations by property.
-
-    The handler, which is dear, is reviewed of the smallest number of interrupts; the examples are of all.
-    """
+def judged(text: str, function: str, sizes: int | None = 1) -> dict[str, Obligation]:
+    """Review the text alone and return the function's obligations by property, of the smallest `sizes`; None is all."""
     patch = read_patch(diff(text), "variant")
     kernel = october_2012()
-    if function == HANDLER:
-        kernel = replace(kernel, sizes=kernel.sizes[:1])
+    kernel = replace(kernel, sizes=kernel.sizes[:sizes])
     found = review(patch, kernel, Runner(Portfolio(TIMEOUT), JOBS))
     return {o.property: o for o in found.obligations if o.subject == function}
 

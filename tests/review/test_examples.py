@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,10 +55,12 @@ BY_COMMAND = {
         if f.name not in BY_COMMAND
     ],
 )
-def test_what_is_refuted_is_what_the_mail_expects(file: Path) -> None:
-    """Each example's refuted obligations are those of its Expect line."""
-    patch = read_patch(file.read_bytes(), file.name)
-    found = review(patch, october_2012(), Runner(Portfolio(TIMEOUT), 2))
+@pytest.mark.parametrize("sizes", [1, pytest.param(None, marks=pytest.mark.slow)])
+def test_what_is_refuted_is_what_the_mail_expects(file: Path, sizes: int | None) -> None:
+    """Each example's refuted obligations are those of its Expect line, of the smallest number of interrupts and of all."""
+    kernel = october_2012()
+    kernel = replace(kernel, sizes=kernel.sizes[:sizes])
+    found = review(read_patch(file.read_bytes(), file.name), kernel, Runner(Portfolio(TIMEOUT), 2))
     assert found.obligations
     assert {o.id for o in found.obligations if o.verdict is Verdict.REFUTED} == expected(file.read_text())
 
