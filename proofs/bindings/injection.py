@@ -12,7 +12,7 @@ from model.inject_irq import InjectState, vgic_update_irq_state
 from properties.property import At
 from vgicheck.c.binding import GIVEN, Bound, Invariant, View
 from vgicheck.c.ir import Program
-from vgicheck.engine.values import bit, field_of, ite, lt, same, widened
+from vgicheck.engine.values import bit, field_of, lt, same, widened
 
 from . import kvm_2012, vcpu, vgic
 from .called import arguments
@@ -46,7 +46,11 @@ def _update(program: Program, irqs: int) -> Bound:
             irq_active=kvm_2012.banked(view, "irq_active"),
             irq_state=kvm_2012.banked(view, "irq_state"),
             irq_spi_cpu=view.map(partial(_spi_cpu, view), width=3),
-            pending=view.map(partial(_split if has(program, "vgic_cpu", "pending_percpu") else _waits, view)),
+            pending=view.map(
+                partial(vcpu.split_bit, view, PRIVATE, SHARED)
+                if has(program, "vgic_cpu", "pending_percpu")
+                else partial(view.bit, PENDING)
+            ),
             pending_on_cpu=view.map(lambda c: bit(view.word(f"{vgic.DIST}.irq_pending_on_cpu"), c)),
             told=view.returned(),
         )
@@ -70,15 +74,6 @@ def _update(program: Program, irqs: int) -> Bound:
 
 def _spi_cpu(view: View, intid: int) -> int:
     return field_of(view.word(f"{vgic.DIST}.irq_spi_cpu[]", widened(intid, 32) - NR_PRIVATE_IRQS, bits=8), 2, 0)
-
-
-def _waits(view: View, cpu: int, intid: int) -> bool:
-    return view.bit(PENDING, cpu, intid)
-
-
-def _split(view: View, cpu: int, intid: int) -> bool:
-    wide = widened(intid, 32)
-    return ite(lt(intid, NR_PRIVATE_IRQS), view.bit(PRIVATE, cpu, wide), view.bit(SHARED, cpu, wide - NR_PRIVATE_IRQS))
 
 
 def _assumed(cpuid: str, irq: str, level: str, irqs: int) -> list[Invariant]:

@@ -14,7 +14,6 @@ from model.sync import SyncState, kvm_vgic_sync_from_cpu
 from properties.property import At
 from vgicheck.c.binding import GIVEN, Bound, Invariant, View
 from vgicheck.c.ir import Program
-from vgicheck.engine.maps import Map
 from vgicheck.engine.values import and_, field_of, ite, lt, or_, widened
 
 from . import books, kvm_2012
@@ -35,18 +34,20 @@ CALLER = "the flush, from what it loops over"
 def vgic_cpu(program: Program, view: View) -> VgicCpu:
     """Read the `struct vgic_cpu` of the vCPU at hand; from v3.9 on what waits is kept in two bitmaps."""
     found = kvm_2012.vgic_cpu(view)
-    return replace(found, pending=_pending(view)) if has(program, "vgic_cpu", "pending_percpu") else found
+    pending = partial(split_bit, view, PRIVATE, SHARED)
+    return replace(found, pending=view.map(pending)) if has(program, "vgic_cpu", "pending_percpu") else found
 
 
-def _pending(view: View) -> Map[bool]:
-    def read(intid: int) -> bool:
-        if isinstance(intid, int):
-            private = intid < NR_PRIVATE_IRQS
-            return view.bit(PRIVATE, intid) if private else view.bit(SHARED, intid - NR_PRIVATE_IRQS)
-        wide = widened(intid, 32)
-        return ite(lt(intid, NR_PRIVATE_IRQS), view.bit(PRIVATE, wide), view.bit(SHARED, wide - NR_PRIVATE_IRQS))
-
-    return view.map(read)
+def split_bit(view: View, private: str, shared: str, *key: int) -> bool:
+    """Return the bit of an interrupt, the last of the key, in two bitmaps of a vCPU: of its own and of shared ones."""
+    *owner, intid = key
+    if isinstance(intid, int):
+        own = intid < NR_PRIVATE_IRQS
+        return view.bit(private, *owner, intid) if own else view.bit(shared, *owner, intid - NR_PRIVATE_IRQS)
+    wide = widened(intid, 32)
+    return ite(
+        lt(intid, NR_PRIVATE_IRQS), view.bit(private, *owner, wide), view.bit(shared, *owner, wide - NR_PRIVATE_IRQS)
+    )
 
 
 def assumed(irqs: int) -> list[Invariant]:

@@ -100,6 +100,11 @@ def is_part(region: str, name: str) -> bool:
     return region == name or region.startswith((f"{name}.", f"{name}["))
 
 
+def belongs_to(region: str, local: str) -> bool:
+    """Say whether a region is a local, of one, or the mark that its lifetime has ended."""
+    return is_part(region, local) or region == local + EXPIRED
+
+
 @dataclass(slots=True)
 class Layout:
     """The types of the objects of a program; `kinds` has one place of each region that was touched.
@@ -385,11 +390,9 @@ class Memory:
         self._put(place.region, self.region(place).set(key, value, when))
         self.on_write(place.region, key)
 
-    def forget(self, prefix: str) -> None:
+    def forget(self, local: str) -> None:
         """Drop the regions of a local whose lifetime begins or ends."""
-        for name in [
-            r for r in self.regions if r == prefix or r.startswith((prefix + ".", prefix + "[", prefix + "!"))
-        ]:
+        for name in [r for r in self.regions if belongs_to(r, local)]:
             del self.regions[name]
 
     def expire(self, name: str) -> None:

@@ -22,7 +22,7 @@ from .flow import shape
 from .intrinsics import INTRINSICS, bitmaps, is_scalar
 from .ir import Assign, Branch, Call, Goto, Int, Limit, Loc, Local, Member, Program, Return, Unsupported
 from .loops import registers
-from .memory import EXPIRED, INDEX, Given, Memory, Place, is_local
+from .memory import EXPIRED, INDEX, Given, Memory, Place, belongs_to, is_local
 from .summary import Claim, Evaluator, Intrinsic, State
 
 MOST_INSTRUCTIONS = 20_000
@@ -264,10 +264,10 @@ class _Accesses(Memory):
         self.reads.append((cell, value))
         return value
 
-    def forget(self, prefix: str) -> None:
+    def forget(self, local: str) -> None:
         """Drop the regions of a local whose lifetime begins or ends."""
         for region, key in list(self.own):
-            if region == prefix or region.startswith((prefix + ".", prefix + "[", prefix + "!")):
+            if belongs_to(region, local):
                 del self.own[(region, key)]
 
     def expire(self, name: str) -> None:

@@ -189,15 +189,7 @@ class Evaluator:
             memory, path = Memory(self.layout, self.domain, self.inputs, self._note_write), TRUE
         else:
             memory, path = start.after.fork(), start.returns
-        try:
-            end, result = self.call(name, State(path, {}, memory), args())
-        except Unsupported as cause:
-            cause.loc = cause.loc or self._here(name)
-            raise
-        except TooLarge:
-            raise Limit("control flow whose path conditions outgrow the limit", self._here(name)) from None
-        except RecursionError:
-            raise Limit("expressions nested too deeply", self._here(name)) from None
+        end, result = self._ended(name, State(path, {}, memory), args)
         return Summary(self.inputs, end.memory, result, end.path, list(self.claims), self.domain)
 
     @property
@@ -211,8 +203,12 @@ class Evaluator:
         Raises `Unsupported` for what is not understood, and `Limit` where a limit was reached.
         """
         memory = Memory(self.layout, self.domain, self.inputs, self._note_write)
+        return self._ended(name, State(TRUE, {}, memory, effects.Effects.none(self.plain)), args)
+
+    def _ended(self, name: str, state: State, args: Callable[[], Sequence[Any]]) -> tuple[State, Any]:
+        """Call the function that is evaluated; what keeps it from its end is told with a place."""
         try:
-            return self.call(name, State(TRUE, {}, memory, effects.Effects.none(self.plain)), args())
+            return self.call(name, state, args())
         except Unsupported as cause:
             cause.loc = cause.loc or self._here(name)
             raise
