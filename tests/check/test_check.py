@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,16 +49,11 @@ def judged(text: str, root: str) -> dict[tuple[str, str], Obligation]:
     return {(o.subject, o.property): o for o in rules.judge(job)}
 
 
-@cache
-def whole() -> tuple[Obligation, ...]:
-    """The example's obligations."""
-    return check(find(str(EXAMPLE)), (), Runner(Portfolio(20), 2)).obligations
-
-
 def test_the_example_is_proved() -> None:
     """Everything asked of the example is proved, with a method, the solvers and a question that has an answer."""
-    assert len(whole()) > 150
-    for o in whole():
+    found = check(find(str(EXAMPLE)), (), Runner(Portfolio(20), 2)).obligations
+    assert len(found) > 150
+    for o in found:
         assert o.verdict is Verdict.PROVED, o
         assert o.queries and o.solvers and o.method and o.bounds.endswith(", INTID 0..127")
 
@@ -190,15 +184,15 @@ STRANGE = "\tfloat strange = 1;\n"
 def test_a_construct_that_is_not_understood_costs_what_uses_it() -> None:
     """The function with it, and those that call it, are unsupported with its line; the rest has verdicts."""
     text = TEXT.replace("vcpu, int sgi)\n{\n", f"vcpu, int sgi)\n{{\n{STRANGE}")
-    found = check(source_of(text), (), Runner(Portfolio(20), 2)).obligations
+    found = check(source_of(text), ("in-bounds", "locks-balanced"), Runner(Portfolio(20), 2)).obligations
     lost = {o.subject for o in found if o.verdict is Verdict.UNSUPPORTED}
     assert lost == {"vgic_queue_sgi", "kvm_vgic_flush_hwstate"}
     (where,) = {o.location.line for o in found if o.verdict is Verdict.UNSUPPORTED and o.location}
     assert text.split("\n")[where - 1] + "\n" == STRANGE
     queue = [o for o in found if o.subject == "vgic_queue_irq"]
-    assert {o.verdict for o in queue} <= {Verdict.PROVED, Verdict.UNKNOWN} and len(queue) == 7
+    assert {o.verdict for o in queue} <= {Verdict.PROVED, Verdict.UNKNOWN} and len(queue) == 2
     assert not [o for o in found if o.verdict is Verdict.REFUTED]
-    assert len([o for o in found if o.verdict is Verdict.PROVED]) > 120
+    assert len([o for o in found if o.verdict is Verdict.PROVED]) > 40
 
 
 def source_of(text: str) -> Source:
