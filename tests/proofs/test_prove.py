@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from typing import Any, get_type_hints
 
 import pytest
 
 from model.generation import GENERATIONS, NOT_NEEDED, OCTOBER_2012, REFERENCE, Switches
-from proofs.model import PROPERTIES, Transition, claims, prove
+from proofs.model import PROPERTIES, Step, Transition, claims, prove, taken
 from proofs.obligations import SWITCHES
 from properties.property import At, Part, Property
 from tests.proofs import test_switches
@@ -90,7 +91,7 @@ BROKEN_BY_SWITCH = {
 @pytest.mark.parametrize("name", BY_ID)
 def test_reference(name: str) -> None:
     """The reference keeps every property."""
-    obligation = prove(BY_ID[name], REFERENCE, PORTFOLIO)
+    obligation = prove(BY_ID[name], REFERENCE, PORTFOLIO, once(BY_ID[name][0], REFERENCE))
     assert obligation.verdict is Verdict.PROVED, obligation.reason
 
 
@@ -102,7 +103,7 @@ def test_every_property_is_claimed() -> None:
 @pytest.mark.parametrize("name", BY_ID)
 def test_october_2012(name: str) -> None:
     """The mailed patch breaks exactly what `BROKEN_IN_2012` says, in the sentence that it says."""
-    obligation = prove(BY_ID[name], OCTOBER_2012, PORTFOLIO)
+    obligation = prove(BY_ID[name], OCTOBER_2012, PORTFOLIO, once(BY_ID[name][0], OCTOBER_2012))
     expected = Verdict.REFUTED if name in BROKEN_IN_2012 else Verdict.PROVED
     assert obligation.verdict is expected, obligation.reason
     if name in BROKEN_IN_2012:
@@ -114,7 +115,7 @@ def test_october_2012(name: str) -> None:
 def test_run_is_the_whole_story(name: str) -> None:
     """A transition started from the listed inputs, with zero everywhere else, breaks the sentence in plain Python."""
     transition, prop = BY_ID[name]
-    obligation = prove((transition, prop), OCTOBER_2012, PORTFOLIO)
+    obligation = prove((transition, prop), OCTOBER_2012, PORTFOLIO, once(transition, OCTOBER_2012))
     assert obligation.run is not None
     assert violated(transition, prop, OCTOBER_2012, obligation.run) == obligation.run.violated
 
@@ -154,7 +155,7 @@ def judged_with(switch: str, switches: Switches) -> list[Obligation]:
             before, after = asked(transition, prop, REFERENCE), asked(transition, prop, switches)
             changed = {n for n, (a, b) in enumerate(zip(before, after, strict=True)) if a != b}
             if changed:
-                found.append(prove((transition, only(prop, changed)), switches, PORTFOLIO))
+                found.append(prove((transition, only(prop, changed)), switches, PORTFOLIO, once(transition, switches)))
     return found
 
 
@@ -175,10 +176,16 @@ def asked(transition: Transition, prop: Property, switches: Switches) -> list[tu
     """Premise and conclusion of each part, as names that equal terms share."""
     key = (transition.name, prop.id, switches)
     if key not in TERMS:
-        old, at = fresh(transition.state, "old"), fresh(At, "at")
-        start = transition.step(old, switches) if prop.repeated else old
-        TERMS[key] = list(prop.formula(start, transition.step(start, switches), at))
+        step = once(transition, switches)
+        twice = (step.new, transition.step(step.new, switches)) if prop.repeated else (step.old, step.new)
+        TERMS[key] = list(prop.formula(*twice, fresh(At, "at")))
     return [(named(part.premise), named(part.conclusion)) for part in TERMS[key]]
+
+
+@cache
+def once(transition: Transition, switches: Switches) -> Step:
+    """A transition taken, for all the properties that are claimed of it."""
+    return taken(transition, switches)
 
 
 def named(term: Any) -> object:
