@@ -172,11 +172,12 @@ def breaks(claim: str, state: Machine, made: Sequence[Made], switches: Switches)
     return len(states) == len(made) + 1 and fails(broken, *states[-2:], LARGE, switches) is not False
 
 
-def test_reference():
+@pytest.mark.parametrize("runs", [6, pytest.param(40, marks=pytest.mark.slow)])
+def test_reference(runs: int):
     """No run of the reference breaks a property or a lemma, and threads come around their loop in it."""
     watched = Watched(REFERENCE, CLAIMS)
     machine = seed(SEED)(driven(watched, Scenario(LARGE)))
-    run_state_machine_as_test(machine, settings=how(15, 40, phases=[Phase.generate]))
+    run_state_machine_as_test(machine, settings=how(runs, 40, phases=[Phase.generate]))
     assert {"flush_irq", "enter", "acknowledge", "end_of_interrupt", "leave", "sync_end"} <= watched.taken.keys(), SEED
 
 
