@@ -37,6 +37,11 @@ class Function:
     also: tuple[str, ...] = ()
     """Its other names: in other versions, or of functions that are part of it."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All its names."""
+        return self.name, *self.also
+
 
 def _thread(*phases: Phase) -> UnderWay:
     return lambda s, v: and_(exists(s, v), in_phase(s, v, *phases))
@@ -72,7 +77,7 @@ FUNCTIONS: tuple[Function, ...] = (
     Function("kvm_vgic_inject_irq", ("inject",), also=("vgic_update_irq_state", "vgic_kick_vcpus")),
     Function("vgic_handle_mmio", ("mmio",), also=("vgic_dispatch_sgi", "vgic_set_target_reg")),
 )
-FUNCTION = {name: function for function in FUNCTIONS for name in (function.name, *function.also)}
+FUNCTION = {name: function for function in FUNCTIONS for name in function.names}
 """Functions by all their names."""
 
 

@@ -54,6 +54,8 @@ SAYS: dict[tuple[Verdict, Verdict, Verdict], str] = {
     (Verdict.PROVED, Verdict.PROVED, Verdict.PROVED): "the argument holds",
     (Verdict.VACUOUS, Verdict.PROVED, Verdict.PROVED): "what it speaks of does not happen; the conclusion holds",
     (Verdict.PROVED, Verdict.REFUTED, Verdict.REFUTED): "its premise holds, and the conclusion does not follow from it",
+    (Verdict.VACUOUS, Verdict.VACUOUS, Verdict.VACUOUS): "nothing that it speaks of is there",
+    (Verdict.VACUOUS, Verdict.REFUTED, Verdict.REFUTED): "what it speaks of does not happen; the conclusion fails",
     (Verdict.REFUTED, Verdict.PROVED, Verdict.PROVED): "its premise is wrong; the conclusion holds all the same",
     (Verdict.REFUTED, Verdict.PROVED, Verdict.REFUTED): "its premise is wrong, and the conclusion falls with it",
     (Verdict.REFUTED, Verdict.REFUTED, Verdict.REFUTED): "its premise is wrong, and would not be enough",

@@ -271,6 +271,8 @@ static bool vgic_queue_irq(struct kvm_vcpu *vcpu, u8 source, int irq)
 	BUG_ON(irq >= VGIC_NR_IRQS);
 	if (lr != LR_EMPTY && (cpu->vgic_lr[lr] >> 10 & 7) == source) {
 		cpu->vgic_lr[lr] |= GICH_LR_PENDING_BIT;
+		if (!vgic_test(&vcpu->kvm->arch.vgic.irq_cfg, vcpu->vcpu_id, irq))
+			cpu->vgic_lr[lr] |= GICH_LR_EOI;
 		return true;
 	}
 	lr = find_first_zero_bit(cpu->lr_used, cpu->nr_lr);
@@ -298,6 +300,11 @@ static bool vgic_queue_sgi(struct kvm_vcpu *vcpu, int sgi)
 	if (!sources)
 		vgic_assign(&dist->irq_state, vcpu->vcpu_id, sgi, 0);
 	return !sources;
+}
+
+int kvm_vgic_vcpu_pending_irq(struct kvm_vcpu *vcpu)
+{
+	return irqchip_in_kernel(vcpu->kvm) && test_bit(vcpu->vcpu_id, &vcpu->kvm->arch.vgic.irq_pending_on_cpu);
 }
 
 void kvm_vgic_flush_hwstate(struct kvm_vcpu *vcpu)
@@ -347,6 +354,8 @@ void kvm_vgic_sync_hwstate(struct kvm_vcpu *vcpu)
 	for_each_set_bit(lr, (unsigned long *)cpu->vgic_elrsr, cpu->nr_lr)
 		if (test_and_clear_bit(lr, cpu->lr_used))
 			cpu->vgic_irq_lr_map[cpu->vgic_lr[lr] & GICH_LR_VIRTUALID] = LR_EMPTY;
+	/* Nobody was told of a line that stayed up, or rose again, while its interrupt sat there. */
+	vgic_update_state(vcpu->kvm);
 	spin_unlock_irqrestore(&vcpu->kvm->arch.vgic.lock, flags);
 }
 
@@ -355,6 +364,7 @@ int kvm_vgic_inject_irq(struct kvm *kvm, int cpuid, unsigned int irq_num, bool l
 	struct vgic_dist *dist = &kvm->arch.vgic;
 	struct kvm_vcpu *vcpu;
 	unsigned long flags;
+	bool kick = false;
 	int ret = 0;
 
 	spin_lock_irqsave(&dist->lock, flags);
@@ -369,9 +379,12 @@ int kvm_vgic_inject_irq(struct kvm *kvm, int cpuid, unsigned int irq_num, bool l
 	if (level && vgic_test(&dist->irq_enabled, vcpu->vcpu_id, irq_num)) {
 		set_bit(irq_num, vcpu->arch.vgic_cpu.pending);
 		set_bit(vcpu->vcpu_id, &dist->irq_pending_on_cpu);
+		kick = true;
 	}
 out:
 	spin_unlock_irqrestore(&dist->lock, flags);
+	if (kick)
+		kvm_vcpu_kick(vcpu);
 	return ret;
 }
 

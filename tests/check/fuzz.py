@@ -45,13 +45,14 @@ def case(draw: random.Random) -> str:
     return mutated("\n".join(LINES[:last]), draw, PIECES)
 
 
-def reading_of(text: str) -> Reading:
-    """Read a text beside the example's header."""
+def reading_of(text: str, *behind: Part) -> Reading:
+    """Read a text beside the example's header, with what is to stand behind it."""
     before, defines = vgic.headers(Files(EXAMPLE), ".")
     parts = [
         Part("linux.h", linux().text, ours=True),
         *(Part(h.name, h.text, ours=h.ours, judged=h.structures) for h in before),
         Part("vgic.c", text, judged=True),
+        *behind,
     ]
     return read(parts, defines)
 

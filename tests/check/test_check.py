@@ -75,8 +75,8 @@ FAULTS = {
         "\t\tret = -EINVAL;\n\t\tgoto out;\n", "\t\treturn -EINVAL;\n",
         "kvm_vgic_inject_irq", "kvm_vgic_inject_irq", "locks-balanced"),
     "interrupts that stay off": (
-        "vgic_irq_lr_map[cpu->vgic_lr[lr] & GICH_LR_VIRTUALID] = LR_EMPTY;\n\tspin_unlock_irqrestore(&vcpu->kvm->arch.vgic.lock, flags);",
-        "vgic_irq_lr_map[cpu->vgic_lr[lr] & GICH_LR_VIRTUALID] = LR_EMPTY;\n\tspin_unlock(&vcpu->kvm->arch.vgic.lock);",
+        "vgic_update_state(vcpu->kvm);\n\tspin_unlock_irqrestore(&vcpu->kvm->arch.vgic.lock, flags);",
+        "vgic_update_state(vcpu->kvm);\n\tspin_unlock(&vcpu->kvm->arch.vgic.lock);",
         "kvm_vgic_sync_hwstate", "kvm_vgic_sync_hwstate", "locks-balanced"),
     "a mutex that is kept on an error": (
         "\t\tret = -ENODEV;\n\t\tgoto out;", "\t\treturn -ENODEV;",

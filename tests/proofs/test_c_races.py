@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from proofs import c_races
+from proofs import c_races, meetings
 from proofs.overlap import FUNCTION
+from proofs.scenes import around
 from vgicheck.check.check import reading_of
 from vgicheck.check.tree import find
 from vgicheck.cli import main
@@ -49,13 +50,14 @@ def by_sync(text: str) -> str:
 
 
 def judged(
-    path: Path, text: str, one: str, two: str, limit: int = c_races.LIMIT, finer: bool = False
+    path: Path, text: str, one: str, two: str, limit: int = meetings.LIMIT, finer: bool = False
 ) -> dict[str, Obligation]:
     """Judge two functions of a text."""
     (path / "vgic.c").write_text(text)
     source = find(str(path / "vgic.c"))
     names = (FUNCTION[one].name, FUNCTION[two].name)
-    task = c_races.between_task(reading_of(source, "vgic.c"), "vgic.c", "", *names, c_races.IDS, limit, finer)
+    read = meetings.Source(reading_of(source, "vgic.c", around()), "vgic.c", "", limit)
+    task = c_races.between_task(read, *names, meetings.IDS, finer)
     return {o.property: o for o in task.run()}
 
 
@@ -169,7 +171,7 @@ def test_command(tmp_path: Path) -> None:
     )
     assert f"  {looks}: if (test_bit(irq - 32" in output
     assert '"subject": "vgic_maintenance_handler | kvm_vgic_inject_irq"' in race(*between, "--json", "-")[1]
-    for wrong in ((), (*between, "--property", "none"), ("--between", HANDLER, HANDLER), ("--between", HANDLER, "vgic_handle_mmio"),
+    for wrong in ((HANDLER,), (*between, "--property", "none"), ("--between", HANDLER, HANDLER), ("--between", HANDLER, "vgic_handle_mmio"),
                   (*between, "--vcpus", "1")):  # fmt: skip
         code, output = race(*wrong)
         assert code == 2 and output.count("\n") == 1

@@ -7,8 +7,10 @@ from collections import Counter
 
 import pytest
 
-from proofs import c_races
-from proofs.c_races import ENTRY, IDS
+from proofs import c_arguments, c_races
+from proofs.arguments import ARGUMENTS
+from proofs.meetings import IDS, Source
+from proofs.scenes import ENTRY, around
 from tests.check import fuzz
 from tests.mutated import mutated
 from vgicheck.c.ir import Unsupported
@@ -18,18 +20,23 @@ STATES = 30
 """A run in every order is not what is asked here: each machine is only begun."""
 
 
-def judged(text: str, one: str, two: str) -> str:
-    """Judge two functions of a text; return what became of it."""
+def judged(text: str, one: str, two: str, argument: str) -> str:
+    """Judge two functions of a text, and an argument; return what became of them."""
     try:
-        reading = fuzz.reading_of(text)
+        reading = fuzz.reading_of(text, around())
     except Unsupported:
         return "refused"
-    if why := c_races.missing(reading, one, two):
+    source = Source(reading, "vgic.c", "", STATES)
+    found = list(c_arguments.judged(ARGUMENTS[argument], source))
+    assert len(found) == 3
+    why = c_races.missing(reading, one, two)
+    if not why:
+        found += c_races.between_task(source, one, two, IDS).run()
+        assert [o.property for o in found[3:]] == list(IDS)
+    assert all(o.reason for o in found if o.verdict in (Verdict.UNSUPPORTED, Verdict.UNKNOWN))
+    if why:
         assert "\n" not in why
         return "missing"
-    found = list(c_races.between_task(reading, "vgic.c", "", one, two, IDS, STATES).run())
-    assert [o.property for o in found] == list(IDS)
-    assert all(o.reason for o in found if o.verdict in (Verdict.UNSUPPORTED, Verdict.UNKNOWN))
     return "judged"
 
 
@@ -39,7 +46,7 @@ def survived(cases: range) -> Counter[str]:
     for n in cases:
         draw = random.Random(f"race {n}")
         text = mutated("\n".join(fuzz.LINES), draw, fuzz.PIECES)
-        found[judged(text, *draw.choices(tuple(ENTRY), k=2))] += 1
+        found[judged(text, *draw.choices(tuple(ENTRY), k=2), draw.choice(tuple(ARGUMENTS)))] += 1
     return found
 
 
@@ -51,9 +58,9 @@ def test_a_sample_of_broken_texts_is_survived() -> None:
 def test_a_text_that_cannot_be_told_apart_is_unsupported() -> None:
     """Where nothing of a file is read there are no objects either to make a machine of."""
     text = "#if 1\n" + "\n".join(fuzz.LINES)
-    reading = fuzz.reading_of(text)
+    reading = fuzz.reading_of(text, around())
     assert not reading.program.globals and c_races.missing(reading, "kvm_vgic_inject_irq", "vgic_handle_mmio") == ""
-    assert judged(text, "kvm_vgic_inject_irq", "vgic_handle_mmio") == "judged"
+    assert judged(text, "kvm_vgic_inject_irq", "vgic_handle_mmio", "comment-same-vcpu") == "judged"
 
 
 @pytest.mark.slow

@@ -7,16 +7,20 @@ run once for each value of what it reads there, and remembered.
 Only accesses to cells that one thread writes and another touches are steps of their own (`steps`): which these are is
 found by running, and as soon as one more is met everything is run again.  So in the run that counts nobody has touched
 a cell that another writes without a step of its own.
+
+Claims may be made of each step, and looked at in two ways: a run may show that one fails, or it is believed, so that
+no step is made for which it fails.  What a claim looks at is seen as if one more thread did.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
 from typing import Any
 
+from ..engine.maps import Key
 from .ir import Loc, Program, Unsupported
 from .memory import Given
 from .steps import Cell, Control, Step, Thread
@@ -94,17 +98,60 @@ class Explored:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """What is asked when all threads have ended: whether a property speaks of anything there, and whether it holds."""
+class Asked:
+    """What is asked of an end or of a step: whether a property speaks of anything there, and whether it holds.
+
+    `of` tells one thing that a property speaks of from another.
+    """
 
     property: str
     sentence: str
     premise: bool
     holds: bool
+    of: int = 0
 
 
-Ask = Callable[[Callable[[str, tuple[int, ...]], int]], Iterator[End]]
-"""Asks what holds at an end, given what reads a cell that all share."""
+Ask = Callable[[Memory], Iterator[Asked]]
+"""Asks what holds when all threads have ended, given what the cells hold then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A step as a claim sees it: who makes it, where all stand then, and what it changes.
+
+    first   whether it is the first step of its thread
+    stands  where each thread stands before it, by its place
+    begun   which of them have made a step
+    """
+
+    task: Task
+    step: Step
+    first: bool
+    stands: tuple[Control, ...]
+    begun: tuple[bool, ...]
+    read: Callable[[Cell], Any]
+
+    def before(self, region: str, key: Key) -> int:
+        """Return what a cell that all share holds before the step."""
+        return int(self.read(Cell("", region, key)))
+
+    def after(self, region: str, key: Key) -> int:
+        """Return what it holds after it."""
+        before = self.before(region, key)
+        return int(self.step.writes.get(Cell("", region, key), before))
+
+    def writes(self, region: str) -> tuple[Key, ...]:
+        """Return the keys at which the step writes a region."""
+        return tuple(cell.key for cell in self.step.writes if cell.region == region)
+
+
+Claims = Callable[[Moment], Iterable[Asked]]
+"""Says what is claimed of a step, also of one that waits for a lock and is not made."""
+
+
+def no_claims(moment: Moment) -> Iterable[Asked]:
+    """Claim nothing."""
+    return ()
 
 
 class _Again(Exception):
@@ -119,6 +166,7 @@ class Explorer:
     """The threads, and what is known of them so far.
 
     `start` is what the cells hold in the beginning.  With `all_cuts` every access to what is shared is a step.
+    `claims` are asked of every step.
     """
 
     def __init__(
@@ -129,12 +177,13 @@ class Explorer:
         given: Mapping[str, Intrinsic],
         start: Memory,
         all_cuts: bool = False,
+        claims: Claims = no_claims,
     ) -> None:
         self._program, self._ours, self._given = program, ours, given
         self._tasks = tasks
         self._threads = self._new_threads()
         self._start = dict(start)
-        self._all_cuts = all_cuts
+        self._all_cuts, self._claims = all_cuts, claims
         self._touching: dict[Cell, set[int]] = {}
         self._writing: dict[Cell, set[int]] = {}
         self._interrupted = {t.cpu for t in tasks if t.in_interrupt}
@@ -146,8 +195,10 @@ class Explorer:
     def _new_threads(self) -> list[Thread]:
         return [Thread(self._program, self._ours, task, self._given) for task in self._tasks]
 
-    def explore(self, ask: Ask, limit: int) -> Explored:
-        """Run every state, `limit` at the most. Raises `Unsupported` and `Limit`.
+    def explore(self, ask: Ask, limit: int, believed: frozenset[str] = frozenset()) -> Explored:
+        """Run every state, `limit` at the most, without the steps for which a claim fails that is believed.
+
+        Raises `Unsupported` and `Limit`.
 
         Raises `ValueError` if a run that was found does not replay, which is a fault in this program.
         """
@@ -155,7 +206,7 @@ class Explorer:
         while True:
             self._forget()
             try:
-                seen = self._explored(ask, limit)
+                seen = self._explored(ask, limit, believed)
                 seen.in_turn, seen.meet = in_turn, bool(self._visible)
             except _Again:
                 continue
@@ -168,6 +219,7 @@ class Explorer:
         """Make the steps of a run again, with threads that remember nothing; say whether it ends as was found."""
         threads, memory = self._new_threads(), dict(self._start)
         controls = [t.start(task.function, task.args) for t, task in zip(threads, self._tasks, strict=True)]
+        begun = list(controls)
 
         def step(n: int) -> Step:
             return threads[n].step(controls[n], _found(memory), lambda cell: self._cuts(n, cell))
@@ -175,6 +227,9 @@ class Explorer:
         for move in broken.moves:
             made = step(move.task)
             if any(claim.kind == name for claim in made.failed):
+                return True
+            moment = self._moment(move.task, made, controls, begun, self._reads(memory))
+            if any(a.property == name and a.premise and not a.holds for a in self._claims(moment)):
                 return True
             if made.waits is not None and name in (LOCK_IRQ_SAFE, LOCKS_BALANCED):
                 return bool(memory.get(made.waits, 0))
@@ -186,15 +241,26 @@ class Explorer:
             left = [n for n, control in enumerate(controls) if not control.ended]
             return bool(left) and any(step(n).waits is not None for n in left)
         return all(c.ended for c in controls) and any(
-            end.property == name and end.premise and not end.holds for end in ask(self._reader(memory))
+            end.property == name and end.premise and not end.holds for end in ask(memory)
         )
 
-    def _reader(self, memory: Memory) -> Callable[[str, tuple[int, ...]], int]:
-        def read(region: str, key: tuple[int, ...]) -> int:
-            known = memory.get(Cell("", region, key), _NOTHING)
-            return self._tasks[0].inputs.word(region, key, 32) if known is _NOTHING else int(known)
+    def _reads(self, memory: Memory) -> Callable[[Cell], Any]:
+        def read(cell: Cell) -> Any:
+            known = memory.get(cell, _NOTHING)
+            return self._tasks[0].inputs.word(cell.region, cell.key, 32) if known is _NOTHING else known
 
         return read
+
+    def _moment(
+        self,
+        number: int,
+        step: Step,
+        controls: Sequence[Control],
+        first: Sequence[Control],
+        read: Callable[[Cell], Any],
+    ) -> Moment:
+        begun = tuple(here != there for here, there in zip(controls, first, strict=True))
+        return Moment(self._tasks[number], step, not begun[number], tuple(controls), begun, read)
 
     # What is known ------------------------------------------------------------------------------
 
@@ -219,10 +285,10 @@ class Explorer:
             return False
         return self._all_cuts or cell in self._visible
 
-    def _learn(self, number: int, step: Step) -> bool:
-        """Take note of what a step touches; return whether that changes what is a step or what is a state."""
+    def _learn(self, number: int, touched: Mapping[Cell, bool]) -> bool:
+        """Take note of what a thread touches; return whether that changes what is a step or what is a state."""
         changed = False
-        for cell, writes in step.touched.items():
+        for cell, writes in touched.items():
             touching = self._touching.setdefault(cell, set())
             touching.add(number)
             if writes:
@@ -240,14 +306,14 @@ class Explorer:
         for order in permutations(range(len(self._tasks))):
             memory = dict(self._start)
             if all(self._runs_to_its_end(number, memory) for number in order):
-                yield from (e.property for e in ask(self._reader(memory)) if e.premise and not e.holds)
+                yield from (e.property for e in ask(memory) if e.premise and not e.holds)
 
     def _runs_to_its_end(self, number: int, memory: dict[Cell, Any]) -> bool:
         task, thread = self._tasks[number], self._threads[number]
         control = thread.start(task.function, task.args)
         while not control.ended:
             step = thread.step(control, _found(memory), lambda cell: False)
-            self._learn(number, step)
+            self._learn(number, step.touched)
             if step.after is None:
                 return False
             memory.update(step.writes)
@@ -256,7 +322,7 @@ class Explorer:
 
     # Every state --------------------------------------------------------------------------------
 
-    def _explored(self, ask: Ask, limit: int) -> Explored:
+    def _explored(self, ask: Ask, limit: int, believed: frozenset[str]) -> Explored:
         seen = Explored()
         threads = zip(self._threads, self._tasks, strict=True)
         self._begun = tuple(self._number(thread.start(task.function, task.args)) for thread, task in threads)
@@ -268,6 +334,9 @@ class Explorer:
             moved = told = False
             for number in self._movable(state):
                 step = self._step(number, state)
+                if self._judge_step(number, step, state, parents, seen, believed):
+                    moved = True
+                    continue
                 if step.waits is not None:
                     told |= self._judge_wait(number, step, state, parents, seen)
                     continue
@@ -344,7 +413,7 @@ class Explorer:
         step = self._threads[number].step(
             self._controls[state[1][number]], found, lambda cell: self._cuts(number, cell)
         )
-        if self._learn(number, step):
+        if self._learn(number, step.touched):
             raise _Again
         self._remember(number, state, step)
         return step
@@ -369,6 +438,38 @@ class Explorer:
 
     # What must not be ---------------------------------------------------------------------------
 
+    def _judge_step(
+        self,
+        number: int,
+        step: Step,
+        state: State,
+        parents: Mapping[State, Any],
+        seen: Explored,
+        believed: frozenset[str],
+    ) -> bool:
+        """Ask what is claimed of a step; return whether it is not made."""
+        if self._claims is no_claims:
+            return False
+        task = self._tasks[number]
+
+        def read(cell: Cell) -> Any:
+            if self._learn(_CLAIMS, {cell: False}):
+                raise _Again
+            return self._holds(cell, state, task)
+
+        controls, begun = [[self._controls[c] for c in where] for where in (state[1], self._begun)]
+        failed = []
+        for asked in self._claims(self._moment(number, step, controls, begun, read)):
+            if asked.premise:
+                seen.met.add(asked.property)
+            if asked.premise and not asked.holds:
+                failed.append(asked)
+        for asked in failed:
+            if asked.property not in seen.broken and asked.property not in believed:
+                moves = (*self._moves(state, parents), self._move(number, state))
+                seen.broken[asked.property] = Broken(asked.sentence, moves)
+        return any(asked.property in believed for asked in failed)
+
     def _judge_wait(self, number: int, step: Step, state: State, parents: Mapping[State, Any], seen: Explored) -> bool:
         """Look whether a thread waits for a lock that its own waiting keeps from being released; return that."""
         assert step.waits is not None
@@ -390,12 +491,8 @@ class Explorer:
 
     def _judge_end(self, ask: Ask, state: State, parents: Mapping[State, Any], seen: Explored) -> None:
         seen.ends += 1
-        task = self._tasks[0]
-
-        def read(region: str, key: tuple[int, ...]) -> int:
-            return int(self._holds(Cell("", region, key), state, task))
-
-        for end in ask(read):
+        left = zip(self._index, state[0], strict=True)
+        for end in ask({**self._start, **{cell: value for cell, value in left if value is not _NOTHING}}):
             if end.premise:
                 seen.met.add(end.property)
             if end.premise and not end.holds and end.property not in seen.broken:
@@ -423,6 +520,8 @@ class _Nothing:
 
 
 _NOTHING = _Nothing()
+_CLAIMS = -1
+"""Stands for those who make claims, among the threads that touch a cell."""
 
 
 def _found(memory: Memory) -> Callable[[Cell], tuple[Any] | None]:
@@ -444,3 +543,10 @@ def alone(program: Program, ours: frozenset[str], task: Task, given: Mapping[str
         memory.update((cell, value) for cell, value in step.writes.items() if cell.owner != task.name)
         control = step.after
     return memory
+
+
+def idle(program: Program, ours: frozenset[str], task: Task, given: Mapping[str, Intrinsic], start: Memory) -> bool:
+    """Say whether a function ends without having looked at anything in memory."""
+    thread = Thread(program, ours, task, given)
+    step = thread.step(thread.start(task.function, task.args), _found(start), lambda cell: True)
+    return step.after is not None and step.after.ended and not step.seen

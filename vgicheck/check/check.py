@@ -79,8 +79,8 @@ def check(source: Source, properties: Sequence[str], runner: Runner, native: boo
     return Checked(source, tuple(reports), tuple(found), lines)
 
 
-def reading_of(source: Source, path: str) -> Reading:
-    """Read one file of a source, with the headers and stubs that go before it."""
+def reading_of(source: Source, path: str, *behind: Part) -> Reading:
+    """Read one file of a source, with the headers and stubs that go before it, and what is to stand behind it."""
     text = source.tree.read(path)
     assert text is not None
     folder = str(PurePosixPath(path).parent)
@@ -90,6 +90,7 @@ def reading_of(source: Source, path: str) -> Reading:
         Part("linux.h", linux().text, ours=True),
         *(Part(h.name, h.text, ours=h.ours, judged=h.structures) for h in before),
         Part(path, text, judged=True),
+        *behind,
     ]
     return read(parts, defines, "aarch64-linux-gnu" if "arm64" in PurePosixPath(path).parts else clang.TARGET)
 

@@ -63,8 +63,8 @@ def read(parts: Sequence[Part], defines: Mapping[str, str], built_for: str = cla
     """Read a text that is put together from parts, in order.
 
     What is built for another target than 32-bit ARM is read as if it were for that, and a function that would not be
-    the same program on both is not read.  Of the last part, the source, every function is accounted for; of the
-    others that are judged, those that are compiled.
+    the same program on both is not read.  Of the last part that is judged, the source, every function is accounted for;
+    of the others that are judged, those that are compiled.
     """
     pieces, first = [], 1
     defined = _definitions(parts)
@@ -90,11 +90,11 @@ def read(parts: Sequence[Part], defines: Mapping[str, str], built_for: str = cla
     for name, cause in unread.items():
         program.functions.pop(name, None)
         program.unsupported[name] = cause
-    sources = {parts[-1].name}
+    source = [part.name for part in parts if part.judged][-1]
     for name, (loc, _) in places.items():
         if name in program.unsupported:
             unread[name] = program.unsupported[name]
-        elif name not in program.functions and loc.file not in sources:
+        elif name not in program.functions and loc.file != source:
             continue
         elif name not in program.functions:
             unread[name] = Unsupported("the preprocessor leaves it out in this configuration", loc)

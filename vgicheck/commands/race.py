@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import click
@@ -23,7 +23,7 @@ SMALL_NUMBER = click.IntRange(1, 8)
 @click.command()
 @click.argument("arguments", nargs=-1, metavar="[ARGUMENT ...]")
 @click.option("--between", nargs=2, metavar="FUNC FUNC", help="Ask what two functions break that run at the same time.")
-@click.option("--source", metavar="SOURCE", help="Of --between: ask it of this C, as `vgicheck check` reads it.")
+@click.option("--source", metavar="SOURCE", help="Of this C, as `vgicheck check` reads it, not of the model.")
 @click.option("--property", "names", multiple=True, metavar="PROPERTY", help="Of --between: only these properties.")
 @click.option("--generation", default="", help="Whose choices the model makes; by default what an argument is about.")
 @click.option("--vcpus", type=SMALL_NUMBER, help="One machine of this many vCPUs, instead of several small ones.")
@@ -55,9 +55,11 @@ def race(
     if source is not None:
         if options.solver == "two":
             raise Wrong("--solver two: no second engine runs C; leave it out with --source")
-        if arguments or generation or show_all or fix or litmus or (vcpus, cpus, irqs, lrs) != (None,) * 4:
-            raise Wrong("--source is asked with --between, --property and --limit-states only; leave the rest out")
-        _race_source(source, between, names, limit_states, options)
+        if generation or show_all or fix or litmus or (vcpus, cpus, irqs, lrs) != (None,) * 4:
+            raise Wrong("--source goes with arguments or --between, and --limit-states; leave the rest out")
+        if (between and arguments) or (names and not between):
+            raise Wrong("--between is a question of its own, and --property belongs to it; leave the arguments out")
+        _race_source(source, arguments, between, names, limit_states, options)
     from proofs import races, second
     from proofs.arguments import ARGUMENTS
     from proofs.overlap import FUNCTION
@@ -109,41 +111,58 @@ def race(
 
 
 def _race_source(
-    source: str, between: tuple[str, str] | None, names: Sequence[str], limit: int | None, options: Options
+    source: str,
+    arguments: Sequence[str],
+    between: tuple[str, str] | None,
+    names: Sequence[str],
+    limit: int | None,
+    options: Options,
 ) -> NoReturn:
-    """Ask of a C source what two of its functions break that run at the same time."""
-    from proofs import c_races
+    """Judge arguments of a C source, or ask what two of its functions break that run at the same time."""
+    from proofs import c_arguments, c_races, meetings, races
+    from proofs.arguments import ARGUMENTS
     from proofs.overlap import FUNCTION
+    from proofs.scenes import around
 
     from ..check.check import reading_of
     from ..check.tree import SourceError, find
     from ..engine.cache import digest_of
 
-    if between is None:
-        raise Wrong("--source needs two functions; name them with --between FUNC FUNC")
-    known("--property", names, c_races.IDS, "properties")
-    known("--between", between, FUNCTION, "functions that race")
-    one, two = (FUNCTION[name].name for name in between)
+    known("", arguments, ARGUMENTS, "arguments")
+    known("--property", names, meetings.IDS, "properties")
+    known("--between", between or (), FUNCTION, "functions that race")
     try:
         found_source = find(source)
         if len(found_source.paths) != 1:
             raise Wrong(f"{source}: a VGIC in several files is not run; give one in one file")
         (path,) = found_source.paths
-        reading = reading_of(found_source, path)
+        reading = reading_of(found_source, path, around())
     except SourceError as error:
         raise Wrong(str(error)) from None
-    if why := c_races.missing(reading, one, two):
-        raise Wrong(f"{source}: {why}; name functions that it has")
-    asked = tuple(dict.fromkeys(names)) or c_races.IDS
+    where = meetings.Source(reading, path, digest_of(reading.text), limit or meetings.LIMIT)
+    chosen = [ARGUMENTS[name] for name in dict.fromkeys(arguments or ARGUMENTS)]
+    if between:
+        one, two = (FUNCTION[name].name for name in between)
+        if why := c_races.missing(reading, one, two):
+            raise Wrong(f"{source}: {why}; name functions that it has")
+        tasks = [c_races.between_task(where, one, two, tuple(dict.fromkeys(names)) or meetings.IDS)]
+    else:
+        tasks = [c_arguments.task(argument, where) for argument in chosen]
     with options.runner() as runner:
-        text_of = digest_of(reading.text)
-        task = c_races.between_task(reading, path, text_of, one, two, asked, limit or c_races.LIMIT)
-        (found,) = runner.run([task], SECONDS_A_TASK * options.timeout)
+        answers = runner.run(tasks, SECONDS_A_TASK * options.timeout)
+    found = [o for answer in answers for o in answer]
+    if between:
+        asked: Mapping[str, str] = meetings.SENTENCES
+        table = tuple(text.table(found, {}, methods=True))
+    else:
+        asked = races.ASKED | meetings.SENTENCES
+        shown = [_claim_of_c(*pair, path) for pair in zip(chosen, answers, strict=True)]
+        table = tuple(report.claims(shown, found))
     lines = (
         f"{source}: {path}",
         "",
-        *text.table(found, {}, methods=True),
-        *text.runs(found, c_races.SENTENCES, reading.lines),
+        *table,
+        *text.runs(found, asked, reading.lines),
         *text.assumed_by_all(found),
         "",
         text.summary(found),
@@ -151,23 +170,47 @@ def _race_source(
     options.answer("race", {"name": source, "files": [path]}, found, lines)
 
 
-def _claim(argument: Any, answer: Sequence[Obligation], scope: Any) -> report.Claim:
-    """Say what came of an argument, of which the verdicts on premise, following and conclusion stand in this order."""
+def _claim_of_c(argument: Any, answer: Sequence[Obligation], path: str) -> report.Claim:
+    """Say what came of an argument of a C source, by its path."""
+    from proofs import meetings
+    from proofs.arguments.in_c import IN_C
+
+    in_c = IN_C.get(argument.id, argument)
+    return _shown(argument, answer, path, in_c.premise.sentence, [p.sentence for p in in_c.granted], meetings.SENTENCES)
+
+
+def _shown(
+    argument: Any,
+    answer: Sequence[Obligation],
+    of: str,
+    premise: str,
+    granted: Sequence[str],
+    sentences: Mapping[str, str],
+    core: str = "",
+) -> report.Claim:
+    """Say what came of an argument, of which the verdicts on premise, following and conclusion stand first."""
     from proofs import races
 
-    premise, follows, conclusion, *_ = answer
     return report.Claim(
         argument.id,
         argument.words,
         argument.where,
-        scope.generation or argument.generation,
-        races.said(premise.verdict, follows.verdict, conclusion.verdict),
+        of,
+        races.said(*(o.verdict for o in answer[:3])),
         argument.between,
-        tuple(p.sentence for p in argument.granted),
-        races.core(argument),
+        tuple(granted),
+        core,
         {
-            races.PREMISE: argument.premise.sentence,
+            races.PREMISE: premise,
             races.FOLLOWS: f"with that, {argument.conclusion} holds",
-            **{o.property: SENTENCES[o.property] for o in answer[2:]},
+            **{o.property: sentences[o.property] for o in answer[2:]},
         },
     )
+
+
+def _claim(argument: Any, answer: Sequence[Obligation], scope: Any) -> report.Claim:
+    """Say what came of an argument of the model."""
+    from proofs import races
+
+    of, granted = scope.generation or argument.generation, [p.sentence for p in argument.granted]
+    return _shown(argument, answer, of, argument.premise.sentence, granted, SENTENCES, races.core(argument))

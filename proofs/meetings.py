@@ -1,0 +1,196 @@
+"""What comes of threads of C that meet in small machines: verdicts, and runs as they are printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from vgicheck.c.interleave import LOCK_IRQ_SAFE, LOCKS_BALANCED, NO_DEADLOCK, Broken, Move
+from vgicheck.c.ir import Limit, Loc, Unsupported
+from vgicheck.c.steps import Cell
+from vgicheck.check.reading import Reading
+from vgicheck.engine.verdict import Assumption, Location, Obligation, Run, Turn, Verdict
+
+from .scenes import (
+    ACTIVE_IN_SERVICE,
+    IRQ,
+    KICK_NOT_LOST,
+    LEVEL_NOT_LOST,
+    LR_UNIQUE,
+    NOBODY_SLEEPS,
+    ORACLE_SOUND,
+    VCPUS,
+    Scene,
+)
+
+AT_AN_END: Mapping[str, str] = {
+    LEVEL_NOT_LOST: "a level interrupt that is high, enabled and in no list register is about to be looked at",
+    KICK_NOT_LOST: "no vCPU enters the guest past something that came after its flush, without a kick",
+    ORACLE_SOUND: "irq_pending_on_cpu is set for every vCPU that something waits for",
+    ACTIVE_IN_SERVICE: "irq_active never sticks: it has a list register with its EOI to be seen",
+    LR_UNIQUE: "no interrupt is in two list registers",
+    NOBODY_SLEEPS: "no vCPU sleeps on something that waits for it",
+}
+"""What is asked where all threads have ended, in words."""
+ALWAYS: Mapping[str, str] = {
+    LOCK_IRQ_SAFE: "the handler waits for no lock that the thread holds which it interrupted",
+    NO_DEADLOCK: "no threads wait for each other for ever",
+    LOCKS_BALANCED: "a lock is released by who took it, and not taken twice",
+    "bug-on-unreachable": "no BUG_ON fires",
+    "in-bounds": "every access is inside its object",
+    "no-undefined": "no step does what C leaves undefined",
+}
+"""What is asked of every step, in words."""
+SENTENCES = {**AT_AN_END, **ALWAYS}
+IDS = tuple(SENTENCES)
+METHOD = "every order of the steps of the C, from the states named"
+LIMIT = 500_000
+"""States of one scene, at the most."""
+ASSUMED = (
+    Assumption("accesses are seen in the order of the program, each at its full width", "the C as it is written"),
+    Assumption("the maintenance interrupt comes once, and the guest does not run meanwhile", "the scene"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A C source that is run step by step.
+
+    path   its file, as `reading` names it
+    text   tells one reading from another
+    limit  states of one scene, at the most
+    """
+
+    reading: Reading
+    path: str
+    text: str
+    limit: int = LIMIT
+
+
+@dataclass(slots=True)
+class Met:
+    """What all scenes showed: the first run that breaks a property, what was met, and why more is not known.
+
+    `in_turn` has runs of scenes in which the threads break it one after the other as well.
+    """
+
+    broken: dict[str, tuple[Scene, Broken]] = field(default_factory=dict)
+    in_turn: dict[str, tuple[Scene, Broken]] = field(default_factory=dict)
+    met: set[str] = field(default_factory=set)
+    scenes: dict[str, None] = field(default_factory=dict)
+    states: int = 0
+    lrs: int = 0
+    handled: bool = False
+    meet: bool = False
+    cut: str = ""
+    trouble: Unsupported | None = None
+
+    @classmethod
+    def of(
+        cls, scenes: Iterable[Scene], limit: int, all_cuts: bool = False, believed: frozenset[str] = frozenset()
+    ) -> Met:
+        """Run every state of one scene after the other, as `Scene.explore` does."""
+        met = cls()
+        try:
+            for scene in scenes:
+                met._add(scene, limit, all_cuts, believed)
+        except Unsupported as cause:
+            met.trouble = cause
+        return met
+
+    def _add(self, scene: Scene, limit: int, all_cuts: bool, believed: frozenset[str]) -> None:
+        seen = scene.explore(limit, all_cuts, believed)
+        self.scenes.update(dict.fromkeys(scene.name.split("; ")))
+        for name, broken in seen.broken.items():
+            where = self.in_turn if name in seen.in_turn else self.broken
+            where.setdefault(name, (scene, broken))
+        self.met |= seen.met
+        self.states += seen.states
+        self.lrs = max(self.lrs, scene.lrs)
+        self.meet |= seen.meet
+        self.handled |= any(task.in_interrupt for task in scene.tasks)
+        self.cut = self.cut or (f"{scene.name}: {seen.ended}" if seen.ended else "")
+
+    def obligation(self, name: str, subject: str, path: str) -> Obligation:
+        """Return the verdict on one thing that was asked; `path` is the source's file."""
+        found = Obligation(name, subject, Verdict.PROVED, METHOD, assumptions=ASSUMED)
+        if name in self.broken or name in self.in_turn:
+            scene, broken = self.broken.get(name) or self.in_turn[name]
+            fault = broken.fault
+            without = "" if name in self.broken else "without any overlap: "
+            found.verdict, found.reason = Verdict.REFUTED, f"{without}{broken.sentence}"
+            found.location = Location(fault.file, fault.line) if fault else None
+            found.run = _shown(scene, broken, path)
+            return found
+        if self.trouble is not None:
+            limited = isinstance(self.trouble, Limit)
+            found.verdict = Verdict.UNKNOWN if limited else Verdict.UNSUPPORTED
+            found.reason, loc = self.trouble.construct, self.trouble.loc
+            found.location = Location(loc.file, loc.line) if loc else None
+        elif self.cut:
+            found.verdict, found.reason = Verdict.UNKNOWN, self.cut
+        elif name not in ALWAYS and name not in self.met:
+            found.verdict, found.reason = Verdict.VACUOUS, "nothing that it speaks of happens here"
+        elif name == LOCK_IRQ_SAFE and not self.handled:
+            found.verdict, found.reason = Verdict.VACUOUS, "no handler runs here"
+        else:
+            found.bounds = f"{self.machine}; {'; '.join(self.scenes)}; all {self.states} states"
+        return found
+
+    @property
+    def machine(self) -> str:
+        """How large the machines were."""
+        return machine(self.lrs)
+
+
+def machine(lrs: int) -> str:
+    """Say how large a machine is."""
+    return f"{VCPUS} vCPUs, SPI {IRQ}, {lrs} list register{'s' if lrs > 1 else ''}"
+
+
+def _shown(scene: Scene, broken: Broken, path: str) -> Run:
+    """Return a run as it is printed: the lines of the source that meet, by the CPU on which they run."""
+    turns: list[Turn] = []
+    last: tuple[int, Loc] | None = None
+    speaker: tuple[int, str] | None = None
+    for move in _told(scene, broken):
+        task = scene.tasks[move.task]
+        loc = next((loc for loc in reversed(move.at) if loc.file == path), move.at[-1])
+        if last == (move.task, loc):
+            continue
+        last = move.task, loc
+        function = scene.function_at(move.at[0]) or task.function
+        if speaker != (move.task, function):
+            turns.append(Turn(function, (), f"CPU{task.cpu}", f"{function}()"))
+            speaker = move.task, function
+        text = scene.reading.lines.get((loc.file, loc.line), "").strip()
+        turns.append(Turn(function, (loc.line,), f"CPU{task.cpu}", f"  {loc.line}: {text}"))
+    return Run(
+        broken.sentence,
+        replayed=("python",),
+        turns=tuple(turns),
+        ends=(broken.sentence,),
+        instance=machine(scene.lrs),
+        start=scene.name,
+        fault=Location(broken.fault.file, broken.fault.line) if broken.fault else None,
+    )
+
+
+def _told(scene: Scene, broken: Broken) -> Iterator[Move]:
+    """Yield the steps that matter: on what another thread writes or, after it was written, reads; locks; the last."""
+    by: dict[Cell, set[int]] = {}
+    written: dict[Cell, set[int]] = {}
+    for move in broken.moves:
+        for cell, _ in (*move.reads, *move.writes):
+            by.setdefault(cell, set()).add(move.task)
+        for cell, _ in move.writes:
+            written.setdefault(cell, set()).add(move.task)
+    for move in broken.moves:
+        cells = {cell for cell, _ in (*move.reads, *move.writes)}
+        meets = any(
+            len(by[c]) > 1 and (written.get(c, set()) - {move.task} or any(c == w for w, _ in move.writes))
+            for c in cells
+        )
+        locks = any(c.region.endswith(".held") for c in cells)
+        if move.at and (meets or locks or move is broken.moves[-1]):
+            yield move
