@@ -3,6 +3,7 @@
 VENV  := .venv
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
+SLOW  ?= slow
 PATCH ?= examples/good-vgic-init.patch
 
 .PHONY: review prove confirm test slow oracle conformance bench lint clean
@@ -20,7 +21,7 @@ test: $(READY)		## the test suite
 	$(BIN)/python -m pytest -n 2
 
 slow: $(READY)		## more of what its longest tests do
-	$(BIN)/python -m pytest -n 2 -m slow
+	$(BIN)/python -m pytest -n 2 -m "$(SLOW)"
 
 oracle: $(READY)	## a long comparison of the model's hardware half with QEMU
 	$(BIN)/python -m oracle
