@@ -156,11 +156,20 @@ class Scene:
 
     def dist(self, *path: str | int) -> Place:
         """Return the place of a member of the distributor."""
-        return self.layout.place(Address(vgic.KVM, ("arch", "vgic", *path)))
+        return self._place(Address(vgic.KVM, ("arch", "vgic", *path)))
 
     def cpu(self, vcpu: int, *path: str | int) -> Place:
         """Return the place of a member of a vCPU's interface."""
-        return self.layout.place(Address(vgic.VCPUS, (vcpu, "arch", "vgic_cpu", *path)))
+        return self._place(Address(vgic.VCPUS, (vcpu, "arch", "vgic_cpu", *path)))
+
+    def _place(self, address: Address) -> Place:
+        try:
+            return self.layout.place(address)
+        except Unsupported as cause:
+            where = ".".join(str(part) for part in address.path[-4:])
+            raise Unsupported(
+                f"no machine is made of it: {where} is not as it was up to v3.16 ({cause.construct})"
+            ) from None
 
     def shared(self, name: str) -> Place:
         """Return the word in which a bitmap of the distributor has the SPIs."""
