@@ -113,6 +113,8 @@ AS_IT_IS = {
     "aborted-entry": REFUTED,
 }
 """The verdict on each premise in the example, in which every conclusion holds."""
+LONG = ("aborted-entry", "flush-clears-oracle", "sync-sets-oracle")
+"""Arguments that have most states in the example."""
 
 
 def source(path: Path, changes: tuple[Change, ...] = ()) -> Source:
@@ -144,15 +146,27 @@ def test_planted(kind: str, tmp_path: Path) -> None:
         assert o.run is None or (o.run.replayed == ("python",) and o.run.turns)
 
 
-@pytest.mark.parametrize("argument", IN_C)
-def test_the_example(argument: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module", name="sound")
+def _sound(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    return source(tmp_path_factory.mktemp("sound"))
+
+
+@pytest.mark.parametrize(
+    "argument", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in IN_C]
+)
+def test_the_example(argument: str, sound: Source) -> None:
     """In the example every conclusion holds, whatever becomes of the premise."""
-    found = judged(argument, source(tmp_path))
+    found = judged(argument, sound)
     assert [o.verdict for o in found] == [AS_IT_IS[argument], PROVED, PROVED], [o.reason for o in found]
 
 
 @pytest.mark.parametrize(
-    "kind", ["nobody looks again", "a line that rises unseen", "no handler, and no lock in the sync"]
+    "kind",
+    [
+        "nobody looks again",
+        pytest.param("a line that rises unseen", marks=pytest.mark.slow),
+        pytest.param("no handler, and no lock in the sync", marks=pytest.mark.slow),
+    ],
 )
 def test_cut_finer(kind: str, tmp_path: Path) -> None:
     """With a step for every access to what is shared the same things fail, and the same are met."""
@@ -179,10 +193,9 @@ def test_every_argument_is_judged_or_says_why_not(tmp_path: Path) -> None:
     assert {o.verdict for o in judged("wfi-check", where)} == {VACUOUS}
 
 
-def test_a_limit(tmp_path: Path) -> None:
+def test_a_limit(sound: Source) -> None:
     """Where not every state was run nothing is proved."""
-    where = source(tmp_path)
-    few = Source(where.reading, where.path, where.text, 20)
+    few = Source(sound.reading, sound.path, sound.text, 20)
     assert Verdict.PROVED not in {o.verdict for o in judged("sync-rearms", few)}
 
 
