@@ -18,7 +18,7 @@ from vgicheck.c.binding import GIVEN, Invariant
 from vgicheck.c.domain import NULL, Address, Domain, Opaque
 from vgicheck.c.effects import Watched
 from vgicheck.c.ir import Array, CType, Int, Pointer, Program, StructRef, Void
-from vgicheck.c.memory import Inputs, Layout, Place
+from vgicheck.c.memory import Inputs, Layout, Place, Pointers
 from vgicheck.engine.maps import Key
 from vgicheck.engine.values import and_, is_symbolic, le, lt, or_, same, widened
 
@@ -128,6 +128,43 @@ def pointers(inputs: Inputs, domain: Domain, place: Place, key: Key) -> Any:
     return Opaque(place.region)
 
 
+PROBED: Mapping[str, str] = {"vgic_ops": "vgic_ops", "vgic": "vgic_params"}
+"""The pointers at file scope that the probe of the host's GIC sets, and to what struct."""
+PROBES = frozenset({"kvm_vgic_hyp_init", "vgic_v2_probe", "vgic_v3_probe"})
+
+
+def probed(program: Program) -> dict[str, list[str]]:
+    """List the pointers of a program that the probe sets, each with the objects at file scope that it may lead to."""
+    return {
+        name: sorted(n for n in program.constants if program.globals[n] == StructRef(tag))
+        for name, tag in PROBED.items()
+        if program.globals.get(name) == Pointer(StructRef(tag))
+    }
+
+
+def leads(program: Program) -> Pointers:
+    """Return what pointers in memory lead to in a program: as `pointers`, and what the probe sets to what it may set.
+
+    What a program has no object for is opaque.
+    """
+    known = {name: objects for name, objects in probed(program).items() if objects}
+
+    def found(inputs: Inputs, domain: Domain, place: Place, key: Key) -> Any:
+        if place.region not in known:
+            return pointers(inputs, domain, place, key)
+        g, objects = domain.guards, known[place.region]
+        rest = g.of(inputs.bit(f"{place.region}?", ()))
+        options = [(g.not_(rest), NULL)]
+        which = inputs.word(f"{GIVEN}.{place.region}", (), 8) if len(objects) > 1 else 0
+        for number, name in enumerate(objects[1:], 1):
+            hit = domain.compare("==", which, number, Int(8, False))
+            options.append((g.and_(rest, hit), Address(name)))
+            rest = g.and_(rest, g.not_(hit))
+        return domain.choice([*options, (rest, Address(objects[0]))])
+
+    return found
+
+
 def the_vcpu(inputs: Inputs) -> Address:
     """Return the address of the vCPU at hand, any of those that there may be."""
     return Address(VCPUS, (widened(inputs.word(SELF, (), 3), 32),))
@@ -196,8 +233,22 @@ def nr_irqs(program: Program) -> int:
 
 def invariants(program: Program, context: Context) -> list[Invariant]:
     """List what is assumed before a function runs."""
-    state = [i for i in representation(program) if context.function not in i.exempt]
+    state = [i for i in (*representation(program), *_probe(program)) if context.function not in i.exempt]
     return [*state, *_surroundings(context), *_arguments(program, context)]
+
+
+def _probe(program: Program) -> list[Invariant]:
+    return [
+        Invariant(
+            f"{name}?",
+            lambda key, value: value if is_symbolic(value) else bool(value),
+            f"{name} leads to {' or '.join(objects)}",
+            "kvm_vgic_hyp_init: where it fails there are no VMs",
+            PROBES,
+        )
+        for name, objects in probed(program).items()
+        if objects
+    ]
 
 
 def representation(program: Program) -> list[Invariant]:
@@ -246,6 +297,10 @@ def representation(program: Program) -> list[Invariant]:
             for_a_new_vcpu,
         ),
         Invariant("vgic_nr_lr", one_of_the_lrs, "vgic_nr_lr is 1..64", "kvm_vgic_hyp_init", for_the_host),
+        *(
+            Invariant(f"{name}.nr_lr", one_of_the_lrs, f"{name}.nr_lr is 1..64", "the probe of the host's GIC", PROBES)
+            for name in probed(program).get("vgic", ())
+        ),
     ]
 
 
@@ -317,6 +372,7 @@ FILL: Mapping[str, int] = {
     "vgic_nr_lr": 4,
     "vgicheck_mmio.len": 4,
     f"{DIST}.vctrl_base?": 1,
+    **{f"{name}?": 1 for name in PROBED},
 }
 """What a run starts from where nothing else is needed; 0 elsewhere."""
 

@@ -26,7 +26,7 @@ from . import refine, rules
 from .entries import Entries, entries
 from .items import includes
 from .reading import Part, Reading, read
-from .tree import FOLDERS, Source, SourceError
+from .tree import BESIDE, FOLDERS, Source, SourceError
 
 IDS = (*dict.fromkeys((*rules.RULES, *refine.IDS, *(p.property for p in functions.PROMISES))),)
 """The properties that are judged of every function, those of a bound one, and those that single functions promise."""
@@ -84,11 +84,14 @@ def reading_of(source: Source, path: str, *behind: Part) -> Reading:
     text = source.tree.read(path)
     assert text is not None
     folder = str(PurePosixPath(path).parent)
-    beside = [i.name for i in includes(text) if not i.angled]
+    linked = [Part(name, found, judged=True) for name in BESIDE.get(path, ()) if (found := source.tree.read(name))]
+    texts = [text, *(part.text for part in linked)]
+    beside = list(dict.fromkeys(i.name for t in texts for i in includes(t) if not i.angled))
     before, defines = vgic.headers(source.tree, folder, beside)
     parts = [
         Part("linux.h", linux().text, ours=True),
         *(Part(h.name, h.text, ours=h.ours, judged=h.structures) for h in before),
+        *linked,
         Part(path, text, judged=True),
         *behind,
     ]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..c.ir import Call, Function, FunctionRef, Global, Program, StringLiteral, parts
+from ..c.ir import Call, Deref, Function, FunctionRef, Global, Member, Program, StringLiteral, StructRef, parts
 from .reading import Reading
 
 _STATIC = re.compile(r"\bstatic\b")
@@ -123,11 +123,29 @@ def _uses(function: Function, program: Program) -> frozenset[str]:
                     found.add(part.callee)
                 elif isinstance(part, Global):
                     tables.append(part.name)
-    for table in dict.fromkeys(tables):
+    for table in dict.fromkeys([*tables, *_operations(function, program)]):
         initial = program.constants.get(table)
         for value in initial.values.values() if initial else ():
             found.update(_refs(value))
     return frozenset(found)
+
+
+def _operations(function: Function, program: Program) -> Iterator[str]:
+    """Yield the tables of operations whose functions a function may call through a pointer to one of them.
+
+    Those are the constant structs of each type that the function looks into through a pointer.
+    """
+    through = {
+        part.tag
+        for block in function.blocks
+        for node in (*block.instructions, block.terminator)
+        for part in parts(node)
+        if isinstance(part, Member) and isinstance(part.base, Deref)
+    }
+    for name in program.constants:
+        kind = program.globals[name]
+        if name in program.readonly and isinstance(kind, StructRef) and kind.tag in through:
+            yield name
 
 
 def _given_away(function: Function, program: Program) -> Iterator[str]:

@@ -18,6 +18,7 @@ from proofs.bindings import vgic
 from proofs.bindings.promise import Called, Promise
 
 from ..c.binding import Invariant, View
+from ..c.domain import Address, is_null
 from ..c.explain import Plain, explained
 from ..c.intrinsics import INTRINSICS
 from ..c.ir import Int, Limit, Loc, Unsupported
@@ -148,7 +149,7 @@ class _Judge:
 
     def obligations(self) -> Iterator[Obligation]:
         self._facts = Facts(self.invariants, Feasibility(FEASIBLE, models=24), self._books)
-        self._inputs = Arbitrary(self._facts.constrain, self._facts.relate, vgic.pointers, small=0)
+        self._inputs = Arbitrary(self._facts.constrain, self._facts.relate, vgic.leads(self.job.reading.program), small=0)
         self._inquiry = Inquiry(self.job.portfolio)
         kept = {name: partial(_all_hold, found) for name, found in self.invariants.items()}
         widening = Widening(kept) if self.job.promise is None else None
@@ -220,6 +221,13 @@ class _Judge:
             if invariant.region in end.memory.written:
                 broken = e.guards.any(e.guards.of(b) for b in self._broken(e, invariant, end))
                 e.claim(end, KEPT, e.guards.not_(broken), where, invariant.text)
+        for name, objects in vgic.probed(self.job.reading.program).items():
+            if name in end.memory.written:
+                value = e.domain.options(end.memory.known(name)[()], end.path)
+                kept = e.guards.any(g for g, v in value if isinstance(v, Address) and v.object in objects)
+                if self.root in vgic.PROBES:
+                    kept = e.guards.or_(kept, e.guards.any(g for g, v in value if is_null(v)))
+                e.claim(end, KEPT, kept, where, f"{name} leads to an object of its type")
 
     def _broken(self, e: Evaluator, invariant: Invariant, end: State) -> Iterator[Any]:
         if e.widening is not None:
@@ -416,7 +424,7 @@ class _Judge:
 
     def _breaks(self, wanted: Callable[[Claim], bool], cells: Cells) -> Plain | None:
         """Run plain cells; return the run if the line breaks the rule there, and all that is assumed holds."""
-        given = Given(cells, vgic.pointers, vgic.FILL)
+        given = Given(cells, vgic.leads(self.job.reading.program), vgic.FILL)
         e = self._evaluator(given, bool, None)
         try:
             found = self._run(e)

@@ -18,6 +18,10 @@ PLACES: Final = ("arch/arm/kvm/vgic.c", "virt/kvm/arm/vgic.c")
 """Where the VGIC has stood in one file, the older place first."""
 FOLDERS: Final = ("arch/arm64/kvm/vgic", "virt/kvm/arm/vgic")
 """Where it stands in several, the newer place first."""
+BESIDE: Final[Mapping[str, Sequence[str]]] = {
+    "virt/kvm/arm/vgic.c": ("virt/kvm/arm/vgic-v2.c", "virt/kvm/arm/vgic-v2-emul.c"),
+}
+"""What is linked to a file on 32-bit ARM and is of no use without it; read as one text with it, where it is there."""
 _SECONDS: Final = 30.0
 _QUIET: Final[Mapping[str, str]] = {
     "GIT_OPTIONAL_LOCKS": "0",
