@@ -22,6 +22,7 @@ from vgicheck.c.memory import Inputs, Layout, Place, Pointers
 from vgicheck.engine.maps import Key
 from vgicheck.engine.values import and_, is_symbolic, le, lt, or_, same, widened
 
+from .allocated import ALLOCATES, IRQS, allocated
 from .kvm_2012 import WORLD, answers
 
 _HERE = Path(__file__).parent
@@ -33,6 +34,8 @@ DIST = f"{KVM}.arch.vgic"
 RUNNING = "vgicheck_running_vcpu"
 SELF = f"{GIVEN}.the_vcpu"
 """The index of the vCPU at hand."""
+LATER_LRS = f"{CPU}..vgic_v2!.vgic_lr[]"
+"""The list registers where they are in struct vgic_v2_cpu_if."""
 LR_EMPTY = 0xFF
 
 GIC_HEADERS = ("include/linux/irqchip/arm-gic.h", "arch/arm/include/asm/hardware/gic.h", "arm-gic.h", "gic.h")
@@ -142,25 +145,36 @@ def probed(program: Program) -> dict[str, list[str]]:
     }
 
 
+def objects(program: Program) -> dict[str, CType]:
+    """Return the types of what is allocated, by the names that pointers have for it."""
+    return {to.name: to.type for to in allocated(program, DIST, CPU).values()}
+
+
 def leads(program: Program) -> Pointers:
     """Return what pointers in memory lead to in a program: as `pointers`, and what the probe sets to what it may set.
 
     What a program has no object for is opaque.
     """
-    known = {name: objects for name, objects in probed(program).items() if objects}
+    known = {name: found for name, found in probed(program).items() if found}
+    maps = allocated(program, DIST, CPU)
 
     def found(inputs: Inputs, domain: Domain, place: Place, key: Key) -> Any:
+        g = domain.guards
+        if place.region in maps:
+            there, to = g.of(inputs.bit(f"{place.region}?", key)), maps[place.region]
+            path = (key[0], 0) if to.row else (0,)
+            return domain.choice([(there, Address(to.name, path)), (g.not_(there), NULL)])
         if place.region not in known:
             return pointers(inputs, domain, place, key)
-        g, objects = domain.guards, known[place.region]
+        places = known[place.region]
         rest = g.of(inputs.bit(f"{place.region}?", ()))
-        options = [(g.not_(rest), NULL)]
-        which = inputs.word(f"{GIVEN}.{place.region}", (), 8) if len(objects) > 1 else 0
-        for number, name in enumerate(objects[1:], 1):
+        options: list[tuple[int, Any]] = [(g.not_(rest), NULL)]
+        which = inputs.word(f"{GIVEN}.{place.region}", (), 8) if len(places) > 1 else 0
+        for number, name in enumerate(places[1:], 1):
             hit = domain.compare("==", which, number, Int(8, False))
             options.append((g.and_(rest, hit), Address(name)))
             rest = g.and_(rest, g.not_(hit))
-        return domain.choice([*options, (rest, Address(objects[0]))])
+        return domain.choice([*options, (rest, Address(places[0]))])
 
     return found
 
@@ -223,17 +237,18 @@ def _is(number: int) -> _Holds:
 
 
 def nr_irqs(program: Program) -> int:
-    """Return for how many interrupts the source is built."""
+    """Return for how many interrupts the source is built, or its VM is looked at; 0 where that is not told."""
     struct = program.structs.get("vgic_cpu")
     for field in struct.fields if struct else ():
         if field.name == "vgic_irq_lr_map" and isinstance(field.type, Array):
             return field.type.length
-    return 0
+    return IRQS if f"{CPU}.vgic_irq_lr_map" in allocated(program, DIST, CPU) else 0
 
 
 def invariants(program: Program, context: Context) -> list[Invariant]:
     """List what is assumed before a function runs."""
-    state = [i for i in (*representation(program), *_probe(program)) if context.function not in i.exempt]
+    state = [*representation(program), *_probe(program), *_maps(program)]
+    state = [i for i in state if context.function not in i.exempt]
     return [*state, *_surroundings(context), *_arguments(program, context)]
 
 
@@ -251,6 +266,19 @@ def _probe(program: Program) -> list[Invariant]:
     ]
 
 
+def _maps(program: Program) -> list[Invariant]:
+    return [
+        Invariant(
+            f"{region}?",
+            lambda key, value: value if is_symbolic(value) else bool(value),
+            f"the maps of the VGIC are allocated, for {MAX_CPUS} vCPUs and {IRQS} interrupts",
+            "vgic_init, before a vCPU runs or an interrupt is injected",
+            ALLOCATES,
+        )
+        for region in allocated(program, DIST, CPU)
+    ]
+
+
 def representation(program: Program) -> list[Invariant]:
     """List what is assumed of the state, and asked of every function after it; who sets it up may not assume it."""
     irqs = nr_irqs(program)
@@ -265,20 +293,33 @@ def representation(program: Program) -> list[Invariant]:
             f"there are at most {MAX_CPUS} vCPUs",
             "kvm_vm_ioctl_create_vcpu",
         ),
-        Invariant(
-            f"{CPU}.vgic_irq_lr_map[]",
-            lambda key, value: or_(lt(value, NR_LRS), value == LR_EMPTY),
-            "vgic_irq_lr_map holds list registers or LR_EMPTY",
-            "vgic_queue_irq",
+        *(
+            Invariant(
+                region,
+                lambda key, value: or_(lt(value, NR_LRS), value == LR_EMPTY),
+                "vgic_irq_lr_map holds list registers or LR_EMPTY",
+                "vgic_queue_irq",
+            )
+            for region in (f"{CPU}.vgic_irq_lr_map[]", "vgicheck_vgic_irq_lr_map[][]")
         ),
-        Invariant(
-            f"{CPU}.vgic_lr[]",
-            lambda key, value: lt(value & 0x3FF, irqs) if irqs else True,
-            "a list register names an interrupt below VGIC_NR_IRQS",
-            "vgic_queue_irq",
+        *(
+            Invariant(
+                region,
+                lambda key, value: lt(value & 0x3FF, irqs) if irqs else True,
+                "a list register names an interrupt below VGIC_NR_IRQS",
+                "vgic_queue_irq",
+            )
+            for region in (f"{CPU}.vgic_lr[]", LATER_LRS)
         ),
-        Invariant(f"{DIST}.irq_spi_cpu[]", _below(MAX_CPUS), f"irq_spi_cpu is below {MAX_CPUS}", "vgic_set_target_reg"),
+        *(
+            Invariant(region, _below(MAX_CPUS), f"irq_spi_cpu is below {MAX_CPUS}", "vgic_set_target_reg")
+            for region in (f"{DIST}.irq_spi_cpu[]", "vgicheck_irq_spi_cpu[]")
+        ),
     ]
+    if allocated(program, DIST, CPU):
+        for name, number in (("nr_irqs", IRQS), ("nr_cpus", MAX_CPUS)):
+            text = f"{name} is {number}, the size that is looked at"
+            found.append(Invariant(f"{DIST}.{name}", _is(number), text, "vgic_init", ALLOCATES))
     for_a_new_vcpu, for_the_host = frozenset({"kvm_vgic_vcpu_init"}), frozenset({"kvm_vgic_hyp_init"})
     return [
         *found,
@@ -357,6 +398,10 @@ QUIET: Mapping[str, _Holds] = {
     f"{CPU}.vgic_lr[]": _is(0),
     f"{CPU}.vgic_eisr[]": _is(0),
     f"{DIST}.irq_sgi_sources[][]": _is(0),
+    "vgicheck_vgic_irq_lr_map[][]": _is(LR_EMPTY),
+    LATER_LRS: _is(0),
+    f"{CPU}..vgic_v2!.vgic_eisr": _is(0),
+    "vgicheck_irq_sgi_sources[]": _is(0),
 }
 """The books that the VGIC keeps, as they are while nothing is in any list register.
 
@@ -372,6 +417,7 @@ FILL: Mapping[str, int] = {
     "vgic_nr_lr": 4,
     "vgicheck_mmio.len": 4,
     f"{DIST}.vctrl_base?": 1,
+    "vgicheck_vgic_irq_lr_map[][]": LR_EMPTY,
     **{f"{name}?": 1 for name in PROBED},
 }
 """What a run starts from where nothing else is needed; 0 elsewhere."""

@@ -13,17 +13,21 @@ from typing import Any
 import z3
 
 from ..engine.guards import FALSE, TRUE
+from ..engine.values import widened
 from .domain import Address, Opaque, Search, is_null
 from .effects import contents
-from .ir import U32, Call, Int, Loc, StringLiteral, Unsupported
+from .ir import U32, Call, Int, Loc, StringLiteral, Unsupported, bits_of
 from .memory import INDEX, Place
 from .summary import Evaluator, Intrinsic, State
 
 WORD = 32
 
 
-def bitmaps(e: Evaluator, state: State, pointer: Any, call: Call) -> list[tuple[int, Place, Any, int]]:
-    """List the bitmaps that a pointer may lead to: guard, place, first bit, and the bits from there to its end."""
+def bitmaps(e: Evaluator, state: State, pointer: Any, call: Call) -> list[tuple[int, Place, Any, Any]]:
+    """List the bitmaps that a pointer may lead to: guard, place, first bit, and the bits from there to its end.
+
+    The latter two are 32-bit terms where it leads to a word that is not known exactly; that there is one is claimed.
+    """
     found = []
     null = e.guards.any(g for g, v in e.domain.options(pointer, state.path) if is_null(v))
     if null != FALSE:
@@ -34,16 +38,28 @@ def bitmaps(e: Evaluator, state: State, pointer: Any, call: Call) -> list[tuple[
         if not isinstance(address, Address):
             raise Unsupported("a bit operation on a pointer of which nothing is known", call.loc)
         place = e.layout.place(address)
-        if not isinstance(place.type, Int) or place.type.bits != WORD:
-            raise Unsupported("a bit operation on something that is not made of 32-bit words", call.loc)
+        if not isinstance(place.type, Int) or place.type.bits not in (WORD, 2 * WORD):
+            raise Unsupported("a bit operation on something that is not made of words of 32 or 64 bits", call.loc)
         if not place.bounds:
             place = Place(place.region, (0,), place.type, (1,), object=place.object)
-        if not isinstance(place.key[-1], int):
-            raise Unsupported("a bit operation from a word that is not known exactly", call.loc)
-        for index, length in zip(place.key[:-1], place.bounds[:-1], strict=True):
+        known = isinstance(place.key[-1], int)
+        checked = len(place.key) - 1 if known else len(place.key)
+        for index, length in zip(place.key[:checked], place.bounds[:checked], strict=True):
             e.claim_below(state, guard, index, length, call.loc, address, at=address)
-        found.append((guard, place, place.key[-1] * WORD, (place.bounds[-1] - place.key[-1]) * WORD))
+        width = bits_of(place.type)
+        found.append((guard, place, place.key[-1] * width, (place.bounds[-1] - place.key[-1]) * width))
     return found
+
+
+def _claim_bit(e: Evaluator, state: State, guard: int, number: Any, bits: Any, place: Place, loc: Loc) -> None:
+    """Claim that a bit is one of those that there are."""
+    if isinstance(bits, int):
+        e.claim_below(state, guard, number, bits, loc, Address(place.object), f"{place.region} (bits)")
+        return
+    unsigned, g = Int(WORD, False), e.guards
+    inside = e.domain.compare("<", e.domain.convert(number, INDEX, unsigned), bits, unsigned)
+    text = f"a bit within {place.region.removesuffix('[]')}"
+    e.claim_inside(state, g.or_(g.not_(guard), inside), loc, place.object, text)
 
 
 def is_scalar(place: Place) -> bool:
@@ -55,30 +71,38 @@ def _read_bit(e: Evaluator, state: State, place: Place, position: Any, loc: Loc)
     region = state.memory.region(place)
     if place.bitmap:
         return e.guards.of(_simplified(region[(*place.key[:-1], position)]))
+    width = bits_of(place.type)
     if isinstance(position, int):
-        key = () if is_scalar(place) else (*place.key[:-1], position // WORD)
-        return e.domain.bit_of(e.settled(region[key], state, loc), position % WORD)
-    key = () if is_scalar(place) else (*place.key[:-1], z3.LShR(position, 5))
-    word = e.domain.word(e.settled(region[key], state, loc), WORD)
-    shifted = z3.LShR(z3.BitVecVal(word, WORD) if isinstance(word, int) else word, position & (WORD - 1))
+        key = () if is_scalar(place) else (*place.key[:-1], position // width)
+        return e.domain.bit_of(e.settled(region[key], state, loc), position % width)
+    key = () if is_scalar(place) else (*place.key[:-1], z3.LShR(position, width.bit_length() - 1))
+    word = e.domain.word(e.settled(region[key], state, loc), width)
+    shifted = z3.LShR(z3.BitVecVal(word, width) if isinstance(word, int) else word, _within(position, width))
     return e.guards.of(z3.simplify(z3.Extract(0, 0, shifted) == 1))
+
+
+def _within(position: Any, width: int) -> Any:
+    """Return where in its word a bit is, as wide as the word. A word of 64 bits is two longs, the lower one first."""
+    return widened(position & (width - 1), width)
 
 
 def _write_bit(e: Evaluator, state: State, place: Place, position: Any, value: Any, guard: int, loc: Loc) -> None:
     if place.bitmap:
         state.memory.set_bit(place, position, value, guard)
         return
-    plain = isinstance(position, int)
-    index = position // WORD if plain else z3.LShR(position, 5)
-    bit = 1 << (position % WORD) if plain else z3.BitVecVal(1, WORD) << (position & (WORD - 1))
+    assert isinstance(place.type, Int)
+    width, plain = place.type.bits, isinstance(position, int)
+    kind, ones = Int(width, False), (1 << width) - 1
+    index = position // width if plain else z3.LShR(position, width.bit_length() - 1)
+    bit = 1 << (position % width) if plain else z3.BitVecVal(1, width) << _within(position, width)
     key = () if is_scalar(place) else (*place.key[:-1], index)
     region = state.memory.region(place)
     # One term, not alternatives: what 64 conditional writes leave of a word must stay one chain of choices.
-    old = e.domain.word(e.domain.convert(e.settled(region[key], state, loc), place.type, U32), WORD)
-    raised = e.domain.binary("|", old, bit, U32, U32)
-    cleared = e.domain.binary("&", old, ~bit & 0xFFFFFFFF if plain else ~bit, U32, U32)
+    old = e.domain.word(e.domain.convert(e.settled(region[key], state, loc), place.type, kind), width)
+    raised = e.domain.binary("|", old, bit, kind, kind)
+    cleared = e.domain.binary("&", old, ~bit & ones if plain else ~bit, kind, kind)
     new = e.domain.choose(value, raised, cleared)
-    state.memory.put(place, key, e.domain.convert(new, U32, place.type), guard)
+    state.memory.put(place, key, e.domain.convert(new, kind, place.type), guard)
 
 
 def _simplified(value: Any) -> Any:
@@ -98,8 +122,8 @@ def _bit_operation(read: bool, write: bool | None, change: bool = False) -> Intr
                 both = g.and_(guard, chosen)
                 if g.and_(both, state.path) == FALSE:
                     continue
-                e.claim_below(state, both, n, bits, call.loc, Address(place.object), f"{place.region} (bits)")
-                position = n + first if first or isinstance(n, int) else n
+                _claim_bit(e, state, both, n, bits, place, call.loc)
+                position = n if isinstance(first, int) and not first else n + first
                 old = _read_bit(e, state, place, position, call.loc) if read or change else FALSE
                 hits.append((both, old))
                 new = g.term(g.not_(old)) if change else write
@@ -129,7 +153,9 @@ def _find_bit(has_start: bool, wanted: bool) -> Intrinsic:
         if e.widening is not None:
             return _somewhere(e, state, place, start, size, wanted, call.loc)
         region = state.memory.region(place)
-        word = 0 if place.bitmap else WORD
+        word = 0 if place.bitmap else bits_of(place.type)
+        if not isinstance(first, int) or (word > WORD and e.standins is not None):
+            raise Unsupported("all answers of a bit search from an unknown word, or in words of 64 bits", call.loc)
 
         def searched(at: Any) -> Any:
             if isinstance(at, int) and at < 0:
@@ -155,7 +181,7 @@ def _somewhere(e: Evaluator, state: State, place: Place, start: Any, size: Any, 
         e.domain.compare("<", found, size, unsigned),
         g.not_(e.domain.compare("<", found, e.domain.word(start, WORD), unsigned)),
     )
-    first = place.key[-1] * WORD
+    first = place.key[-1] * bits_of(place.type)
     bit = _read_bit(e, state, place, found + first if first else found, loc)
     hit = g.and_(inside, bit if wanted else g.not_(bit))
     state.path = g.and_(state.path, g.or_(hit, e.domain.compare("==", found, size, unsigned)))

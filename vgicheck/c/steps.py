@@ -20,7 +20,7 @@ from ..engine.maps import Key
 from .domain import UNINITIALISED, Address
 from .flow import shape
 from .intrinsics import INTRINSICS, bitmaps, is_scalar
-from .ir import Assign, Branch, Call, Goto, Int, Limit, Loc, Local, Member, Program, Return, Unsupported
+from .ir import Assign, Branch, Call, Goto, Int, Limit, Loc, Local, Member, Program, Return, Unsupported, bits_of
 from .loops import registers
 from .memory import EXPIRED, INDEX, Given, Memory, Place, belongs_to, is_local
 from .summary import Claim, Evaluator, Intrinsic, State
@@ -506,6 +506,8 @@ def _find_bit(has_start: bool, wanted: bool) -> Intrinsic:
         size = e.domain.convert(args[1], call.args[1].type, INDEX)
         position = e.domain.convert(args[2], call.args[2].type, INDEX) if has_start else 0
         ((_, place, first, bits),) = bitmaps(e, state, args[0], call)
+        if bits_of(place.type) != WORD:
+            raise Unsupported("a bit search in words of 64 bits", call.loc)
         inside = e.domain.compare("<=", size, bits, Int(WORD, False))
         e.require(state, "in-bounds", inside, call.loc, f"a search of at most the {bits} bits of {place.region}")
         while state.path == TRUE and position < size:

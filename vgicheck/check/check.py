@@ -206,7 +206,7 @@ def _run(
     assert callable(wanted)
     text = digest_of(reading.text)
     holders = _others_lock_with_interrupts_on(reading, known)
-    tasks = []
+    tasks, judged = [], list[str]()
     for root in sorted(roots, key=lambda name: -len(known.reach[name])):
         handler = root in known.handlers
         context = vgic.Context(root, handler, handler and holders)
@@ -215,6 +215,7 @@ def _run(
         if promised:
             key = ("check", text, str(context), str(promised))
             tasks.append(Task(key, promised, partial(rules.judge, job)))
+            judged.append(root)
     # What has most to do comes first, so that all processes end together.
     bounds = _bounds(reading)
     unreadable = {name for name in reading.places if known.reach.get(name, {name}) & reading.program.unsupported.keys()}
@@ -223,8 +224,10 @@ def _run(
     for answers in done[: len(more)]:
         assert refined is not None
         refined.take(answers)
-    for answers in done[len(more) :]:
+    for root, answers in zip(judged, done[len(more) :], strict=True):
         for o in answers:
+            if root in known.uncalled and o.subject != root:
+                o = _for_any_arguments(o, f"nothing in the file calls {root}, which gets there")
             into.setdefault(o.subject, {}).setdefault(o.property, []).append(replace(o, bounds=bounds))
 
 

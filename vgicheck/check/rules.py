@@ -149,7 +149,8 @@ class _Judge:
 
     def obligations(self) -> Iterator[Obligation]:
         self._facts = Facts(self.invariants, Feasibility(FEASIBLE, models=24), self._books)
-        self._inputs = Arbitrary(self._facts.constrain, self._facts.relate, vgic.leads(self.job.reading.program), small=0)
+        leads = vgic.leads(self.job.reading.program)
+        self._inputs = Arbitrary(self._facts.constrain, self._facts.relate, leads, small=0)
         self._inquiry = Inquiry(self.job.portfolio)
         kept = {name: partial(_all_hold, found) for name, found in self.invariants.items()}
         widening = Widening(kept) if self.job.promise is None else None
@@ -168,7 +169,7 @@ class _Judge:
 
     def _evaluator(self, inputs: Inputs, feasible: Any, widening: Widening | None) -> Evaluator:
         reading = self.job.reading
-        return Evaluator(
+        found = Evaluator(
             reading.program,
             inputs,
             INTRINSICS,
@@ -178,6 +179,8 @@ class _Judge:
             follows_unset=True,
             by_words=True,
         )
+        found.layout.objects.update(vgic.objects(reading.program))
+        return found
 
     def _run(self, e: Evaluator) -> _Evaluation:
         function, given = self.job.reading.program.functions[self.root], list[Any]()
