@@ -418,9 +418,15 @@ FILL: Mapping[str, int] = {
     "vgicheck_mmio.len": 4,
     f"{DIST}.vctrl_base?": 1,
     "vgicheck_vgic_irq_lr_map[][]": LR_EMPTY,
-    **{f"{name}?": 1 for name in PROBED},
+    f"{DIST}.nr_irqs": IRQS,
+    f"{DIST}.nr_cpus": MAX_CPUS,
 }
 """What a run starts from where nothing else is needed; 0 elsewhere."""
+
+
+def fill(program: Program) -> Mapping[str, int]:
+    """Return the same for a program, whose pointers lead somewhere."""
+    return {**FILL, **{f"{name}?": 1 for name in (*PROBED, *allocated(program, DIST, CPU))}}
 
 
 # How cells are called -------------------------------------------------------------------------------

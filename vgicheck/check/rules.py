@@ -427,8 +427,8 @@ class _Judge:
 
     def _breaks(self, wanted: Callable[[Claim], bool], cells: Cells) -> Plain | None:
         """Run plain cells; return the run if the line breaks the rule there, and all that is assumed holds."""
-        given = Given(cells, vgic.leads(self.job.reading.program), vgic.FILL)
-        e = self._evaluator(given, bool, None)
+        given = Given(cells, vgic.leads(self.job.reading.program), vgic.fill(self.job.reading.program))
+        e = self._evaluator(given, _decided, None)
         try:
             found = self._run(e)
         except Unsupported:
@@ -474,6 +474,13 @@ class _Judge:
                 yield Obligation(
                     kind, function, Verdict.NOT_RUN, method=METHOD, reason=ELSEWHERE, location=where, settled=True
                 )
+
+
+def _decided(condition: Any) -> bool:
+    """Return a condition of a run over plain numbers, all of which are known but whether an opaque pointer is null."""
+    if is_symbolic(condition):
+        raise Unsupported("whether a pointer of which nothing is known is null")
+    return bool(condition)
 
 
 def _all_hold(invariants: Sequence[Invariant], key: Key, value: Any) -> Any:
