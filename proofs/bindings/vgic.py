@@ -150,6 +150,12 @@ def objects(program: Program) -> dict[str, CType]:
     return {to.name: to.type for to in allocated(program, DIST, CPU).values()}
 
 
+def led(program: Program, function: str) -> dict[str, list[str]]:
+    """List what pointers still lead to after a function that sets none of them up, by their regions."""
+    maps = {} if function in ALLOCATES else {r: [to.name] for r, to in allocated(program, DIST, CPU).items()}
+    return maps | ({} if function in PROBES else probed(program))
+
+
 def leads(program: Program) -> Pointers:
     """Return what pointers in memory lead to in a program: as `pointers`, and what the probe sets to what it may set.
 

@@ -20,6 +20,7 @@ BITMAPS = """
 struct both { union { u32 reg[2]; unsigned long reg_ul[0]; }; };
 struct both kept;
 unsigned long words[2], one;
+u64 wide;
 int n, size, o, q;
 """
 OPERATIONS = {
@@ -36,6 +37,12 @@ OPERATIONS = {
     "a single word": "o = find_next_bit(&one, size & 31, 3); q = find_first_zero_bit(&one, 32);",
     "ffs": "o = ffs(MAP[1]);",
     "fls": "o = fls(MAP[0]);",
+    "from a word that is not known": "set_bit(n & 15, MAP + (size & 1)); o = test_bit(n & 31, MAP + (n & 1));",
+    "a word of 64 bits": (
+        "wide = (u64)MAP[1] << 32 | MAP[0]; change_bit(n, (unsigned long *)&wide); o = test_bit(size - 1, "
+        "(unsigned long *)&wide); q = find_next_zero_bit((unsigned long *)&wide, size, 9); words[1] = wide >> 32;"
+        "words[0] = wide;"
+    ),
     "two in a row": "change_bit(n, MAP); o = test_bit(size - 1, MAP); q = find_first_bit(MAP + 1, 20);",
 }
 OBSERVE = ("o", "q", "words[0]", "words[1]", "kept.reg[0]", "kept.reg[1]", "one")

@@ -18,7 +18,7 @@ from proofs.bindings import vgic
 from proofs.bindings.promise import Called, Promise
 
 from ..c.binding import Invariant, View
-from ..c.domain import Address, is_null
+from ..c.domain import Address
 from ..c.explain import Plain, explained
 from ..c.intrinsics import INTRINSICS
 from ..c.ir import Int, Limit, Loc, Unsupported
@@ -224,13 +224,24 @@ class _Judge:
             if invariant.region in end.memory.written:
                 broken = e.guards.any(e.guards.of(b) for b in self._broken(e, invariant, end))
                 e.claim(end, KEPT, e.guards.not_(broken), where, invariant.text)
-        for name, objects in vgic.probed(self.job.reading.program).items():
+        for name, objects in vgic.led(self.job.reading.program, self.root).items():
             if name in end.memory.written:
-                value = e.domain.options(end.memory.known(name)[()], end.path)
-                kept = e.guards.any(g for g, v in value if isinstance(v, Address) and v.object in objects)
-                if self.root in vgic.PROBES:
-                    kept = e.guards.or_(kept, e.guards.any(g for g, v in value if is_null(v)))
-                e.claim(end, KEPT, kept, where, f"{name} leads to an object of its type")
+                e.claim(
+                    end, KEPT, self._leads_to(e, name, objects, end), where, f"{name} leads to an object of its type"
+                )
+
+    def _leads_to(self, e: Evaluator, name: str, objects: Sequence[str], end: State) -> int:
+        """Return the guard under which all that was written to the pointers of a region leads to one of some objects.
+
+        What loops may have left of a region is not looked into.
+        """
+        region = end.memory.known(name)
+        if region.origin is not end.memory.untouched(name).origin:
+            return FALSE
+        return e.guards.all(
+            e.guards.any(g for g, v in e.domain.options(value) if isinstance(v, Address) and v.object in objects)
+            for _, _, value in region.written()
+        )
 
     def _broken(self, e: Evaluator, invariant: Invariant, end: State) -> Iterator[Any]:
         if e.widening is not None:
