@@ -16,6 +16,18 @@
 #define KVM_PHYS_SIZE (1ULL << KVM_PHYS_SHIFT)
 #define KVM_PHYS_MASK (KVM_PHYS_SIZE - 1ULL)
 #define KVM_ARM_IRQ_GIC_MAX 127
+#define KVM_DEV_TYPE_ARM_VGIC_V2 5
+#define KVM_DEV_TYPE_ARM_VGIC_V3 7
+#define KVM_DEV_TYPE_ARM_VGIC_ITS 8
+#define KVM_DEV_ARM_VGIC_GRP_ADDR 0
+#define KVM_DEV_ARM_VGIC_GRP_DIST_REGS 1
+#define KVM_DEV_ARM_VGIC_GRP_CPU_REGS 2
+#define KVM_DEV_ARM_VGIC_CPUID_SHIFT 32
+#define KVM_DEV_ARM_VGIC_CPUID_MASK (0xffULL << KVM_DEV_ARM_VGIC_CPUID_SHIFT)
+#define KVM_DEV_ARM_VGIC_OFFSET_SHIFT 0
+#define KVM_DEV_ARM_VGIC_OFFSET_MASK (0xffffffffULL << KVM_DEV_ARM_VGIC_OFFSET_SHIFT)
+#define KVM_DEV_ARM_VGIC_GRP_NR_IRQS 3
+#define KVM_DEV_ARM_VGIC_GRP_CTRL 4
 
 /* What later structures hold beside what is judged: there so that they are complete, and not to be used */
 struct list_head {
@@ -29,6 +41,18 @@ struct static_key_false {
 };
 struct kvm_io_device {
 	const void *ops;
+};
+
+struct kvm_device_attr {
+	u32 flags;
+	u32 group;
+	u64 attr;
+	u64 addr;
+};
+struct kvm_device {
+	const void *ops;
+	struct kvm *kvm;
+	void *private;
 };
 
 struct kvm;

@@ -136,6 +136,7 @@ class Texts:
 def judged(vgic: str = VGIC, v2: str | None = V2) -> dict[tuple[str, str], Obligation]:
     """Judge a tree with the generation's file beside vgic.c, or without it."""
     files = {"include/kvm/arm_vgic.h": HEADER, f"{FOLDER}/vgic.c": vgic}
+    files[f"{FOLDER}/vgic.h"] = "void vgic_mark(struct kvm_vcpu *vcpu, int irq);\n"
     files |= {f"{FOLDER}/vgic-v2.c": v2} if v2 else {}
     found = check(Source("text", Texts(files), (f"{FOLDER}/vgic.c",)), KINDS, Runner(Portfolio(20), 1))
     return {(o.subject, o.property): o for o in found.obligations}
@@ -183,6 +184,16 @@ def test_a_fault_of_the_generation_is_found_in_its_file() -> None:
     """What the operations do is judged where they are called."""
     found = judged(v2=V2.replace("vgic_lr[lr] = ", "vgic_lr[lr + 1] = "))
     assert found["vgic_v2_set_lr", "in-bounds"].verdict in (Verdict.REFUTED, Verdict.UNKNOWN)
+
+
+MARK = "void vgic_mark(struct kvm_vcpu *vcpu, int irq)\n{\n\tvcpu->arch.vgic_cpu.vgic_irq_lr_map[irq] = 1;\n}\n"
+
+
+def test_what_other_files_of_the_vgic_call_is_not_refuted_by_itself() -> None:
+    """A function that the folder's own header declares has callers that are not read; one without is for all to call."""
+    inside = judged(f'#include "vgic.h"\n{VGIC}{MARK}')["vgic_mark", "in-bounds"]
+    assert inside.verdict is Verdict.UNKNOWN and "other files of the VGIC may call vgic_mark" in inside.reason
+    assert judged(VGIC + MARK)["vgic_mark", "in-bounds"].verdict is Verdict.REFUTED
 
 
 def test_without_the_generation_its_operations_are_unsupported() -> None:

@@ -24,7 +24,7 @@ from ..engine.tasks import Runner, Task
 from ..engine.verdict import Location, Obligation, Verdict
 from . import refine, rules
 from .entries import Entries, entries
-from .items import includes
+from .items import code_of, includes
 from .reading import Part, Reading, read
 from .tree import BESIDE, FOLDERS, Source, SourceError
 
@@ -84,10 +84,11 @@ def reading_of(source: Source, path: str, *behind: Part) -> Reading:
     text = source.tree.read(path)
     assert text is not None
     folder = str(PurePosixPath(path).parent)
-    linked = [Part(name, found, judged=True) for name in BESIDE.get(path, ()) if (found := source.tree.read(name))]
+    linked = [Part(name, there, judged=True) for name in BESIDE.get(path, ()) if (there := source.tree.read(name))]
     texts = [text, *(part.text for part in linked)]
     beside = list(dict.fromkeys(i.name for t in texts for i in includes(t) if not i.angled))
     before, defines = vgic.headers(source.tree, folder, beside)
+    beside_it = {f"{folder}/{name}" for name in beside}
     parts = [
         Part("linux.h", linux().text, ours=True),
         *(Part(h.name, h.text, ours=h.ours, judged=h.structures) for h in before),
@@ -95,7 +96,10 @@ def reading_of(source: Source, path: str, *behind: Part) -> Reading:
         Part(path, text, judged=True),
         *behind,
     ]
-    return read(parts, defines, "aarch64-linux-gnu" if "arm64" in PurePosixPath(path).parts else clang.TARGET)
+    found = read(parts, defines, "aarch64-linux-gnu" if "arm64" in PurePosixPath(path).parts else clang.TARGET)
+    own = "\n".join(code_of(h.text) for h in before if not h.ours and not h.structures and h.name in beside_it)
+    found.internal = frozenset(name for name in found.places if re.search(rf"\b{name}\s*\(", own))
+    return found
 
 
 def _judged(reading: Reading, properties: Sequence[str], runner: Runner) -> list[Obligation]:
@@ -226,7 +230,9 @@ def _run(
         refined.take(answers)
     for root, answers in zip(judged, done[len(more) :], strict=True):
         for o in answers:
-            if root in known.uncalled and o.subject != root:
+            if root in known.internal:
+                o = _for_any_arguments(o, f"other files of the VGIC may call {root}")
+            elif root in known.uncalled and o.subject != root:
                 o = _for_any_arguments(o, f"nothing in the file calls {root}, which gets there")
             into.setdefault(o.subject, {}).setdefault(o.property, []).append(replace(o, bounds=bounds))
 

@@ -24,13 +24,15 @@ _REGISTERED = {"request_percpu_irq": 1, "request_irq": 1, "request_threaded_irq"
 class Entries:
     """The functions of a file by how they are called.
 
-    `uncalled` are those of the roots that nothing calls, as far as can be seen, `outside` what runs outside of
+    `uncalled` are those of the roots that nothing calls, as far as can be seen, `internal` those that other files of
+    the VGIC may call, `outside` what runs outside of
     interrupts.  `reach` has for each function those that it can get to, itself included, and `kinds` the properties
     that our stubs claim when it calls them.
     """
 
     roots: tuple[str, ...]
     uncalled: frozenset[str]
+    internal: frozenset[str]
     handlers: frozenset[str]
     outside: frozenset[str] = frozenset()
     reach: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -65,7 +67,7 @@ def entries(reading: Reading) -> Entries:
     }
     without = {name: used - handlers for name, used in uses.items()}
     outside = frozenset[str]().union(*(_closure(root, without) for root in roots if root not in handlers))
-    found = Entries(tuple(roots), uncalled, frozenset(handlers & set(judged)), outside, reach)
+    found = Entries(tuple(roots), uncalled, reading.internal, frozenset(handlers & set(judged)), outside, reach)
     for name in judged:
         found.kinds[name] = tuple(sorted(_kinds_of_stubs(name, uses, reading)))
     return found

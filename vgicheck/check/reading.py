@@ -45,6 +45,8 @@ class Reading:
     """The macros with which the text is read."""
     others: frozenset[str]
     """The files that are not under judgement: what goes wrong there is told where the file under judgement calls."""
+    internal: frozenset[str] = frozenset()
+    """The functions that headers of the VGIC's own folder declare, for its other files to call."""
 
 
 @dataclass(slots=True)

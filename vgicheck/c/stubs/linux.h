@@ -331,6 +331,20 @@ static inline unsigned long __fls(unsigned long x)
 	return fls(x) - 1;
 }
 #endif
+/* Of 32 bits at the most: what is wider is refused by the compiler */
+#define ilog2(n) (fls(n) - 1 + 0 * (int)sizeof(char[sizeof(n) <= 4 ? 1 : -1]))
+static inline unsigned int hweight32(u32 word)
+{
+	unsigned int bits = 0;
+	int bit;
+
+	for (bit = 0; bit < 32; bit++)
+		bits += word >> bit & 1;
+	return bits;
+}
+
+#define hweight8(n) hweight32((u8)(n))
+#define hweight16(n) hweight32((u16)(n))
 #define for_each_set_bit(bit, addr, size) \
 	for ((bit) = find_next_bit((addr), (size), 0); (bit) < (size); \
 	     (bit) = find_next_bit((addr), (size), (bit) + 1))
