@@ -196,6 +196,14 @@ def test_what_other_files_of_the_vgic_call_is_not_refuted_by_itself() -> None:
     assert judged(VGIC + MARK)["vgic_mark", "in-bounds"].verdict is Verdict.REFUTED
 
 
+def test_a_caller_that_is_not_read_may_pass_anything() -> None:
+    """What a function with a construct that is not understood calls is not proved from its other callers alone."""
+    strange = "void strange(struct kvm_vcpu *vcpu)\n{\n\tfloat f = 1;\n\tvgic_assign(0, 9, 999, f);\n}\n"
+    found = judged(VGIC + strange)
+    assert found["strange", "in-bounds"].verdict is Verdict.UNSUPPORTED
+    assert found["vgic_assign", "in-bounds"].verdict is not Verdict.PROVED
+
+
 def test_without_the_generation_its_operations_are_unsupported() -> None:
     """Of a pointer that has nothing to lead to nothing is known."""
     found = judged(v2=None)

@@ -117,7 +117,7 @@ def _judged(reading: Reading, properties: Sequence[str], runner: Runner) -> list
         if name in known.kinds
         and name not in roots
         and not known.reach[name] & unreadable.keys()
-        and _is_open(by_function.get(name), _callers(name, known), roots)
+        and (name in known.hidden or _is_open(by_function.get(name), _callers(name, known), roots))
     ]
     by_itself: dict[str, dict[str, list[Obligation]]] = {}
     _run(reading, known, alone, lambda root: [p for p in wanted(root) if p[1] == root], runner, by_itself)
@@ -138,10 +138,7 @@ def _judged(reading: Reading, properties: Sequence[str], runner: Runner) -> list
             continue
         own = by_itself.get(name, {})
         for kind, answers in by_function.get(name, own).items():
-            if name in known.uncalled:
-                found.append(_for_any_arguments(answers[0], "nothing in the file calls it"))
-            else:
-                found.append(_merged(answers, own.get(kind, [])))
+            found.append(_merged(answers, own.get(kind, [])))
         found += refined.found.get(name, ())
     return found
 
@@ -232,8 +229,9 @@ def _run(
         for o in answers:
             if root in known.internal:
                 o = _for_any_arguments(o, f"other files of the VGIC may call {root}")
-            elif root in known.uncalled and o.subject != root:
-                o = _for_any_arguments(o, f"nothing in the file calls {root}, which gets there")
+            elif root in known.uncalled:
+                it = "it" if o.subject == root else f"{root}, which gets there"
+                o = _for_any_arguments(o, f"nothing in the file calls {it}")
             into.setdefault(o.subject, {}).setdefault(o.property, []).append(replace(o, bounds=bounds))
 
 

@@ -27,7 +27,7 @@ class Entries:
     `uncalled` are those of the roots that nothing calls, as far as can be seen, `internal` those that other files of
     the VGIC may call, `outside` what runs outside of
     interrupts.  `reach` has for each function those that it can get to, itself included, and `kinds` the properties
-    that our stubs claim when it calls them.
+    that our stubs claim when it calls them.  `hidden` are those that a function may get to which was not read.
     """
 
     roots: tuple[str, ...]
@@ -37,6 +37,7 @@ class Entries:
     outside: frozenset[str] = frozenset()
     reach: dict[str, frozenset[str]] = field(default_factory=dict)
     kinds: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    hidden: frozenset[str] = frozenset()
 
 
 def entries(reading: Reading) -> Entries:
@@ -68,9 +69,31 @@ def entries(reading: Reading) -> Entries:
     without = {name: used - handlers for name, used in uses.items()}
     outside = frozenset[str]().union(*(_closure(root, without) for root in roots if root not in handlers))
     found = Entries(tuple(roots), uncalled, reading.internal, frozenset(handlers & set(judged)), outside, reach)
+    found.hidden = frozenset[str]().union(*(reach[name] for name in _mentioned(reading) if name in reach))
     for name in judged:
         found.kinds[name] = tuple(sorted(_kinds_of_stubs(name, uses, reading)))
     return found
+
+
+def _mentioned(reading: Reading) -> set[str]:
+    """List the functions that are mentioned in those that were not read: by name, or by a table or member with them."""
+    words = {
+        word
+        for name in reading.unread
+        if name in reading.places
+        for number in range(reading.places[name][0].line, reading.places[name][1] + 1)
+        for word in re.findall(r"[A-Za-z_]\w*", reading.lines.get((reading.places[name][0].file, number), ""))
+        if word != name
+    }
+    program = reading.program
+    tables = (
+        ref
+        for name, initial in program.constants.items()
+        for path, value in initial.values.items()
+        for ref in _refs(value)
+        if words & {name, *path}
+    )
+    return (words & program.functions.keys()) | set(tables)
 
 
 def _is_static(reading: Reading, name: str) -> bool:
