@@ -199,11 +199,11 @@ def test_a_limit(sound: Source) -> None:
     assert Verdict.PROVED not in {o.verdict for o in judged("sync-rearms", few)}
 
 
-def test_command() -> None:
+def test_command(tmp_path: Path) -> None:
     """The command judges the arguments named, with CPU columns and source lines; wrong use is one line and status 2."""
 
-    def race(*arguments: str) -> tuple[int, str]:
-        result = CliRunner().invoke(main, ["race", "--no-cache", "--jobs", "1", "--source", str(EXAMPLE), *arguments])
+    def race(*arguments: str, of: Path = EXAMPLE) -> tuple[int, str]:
+        result = CliRunner().invoke(main, ["race", "--no-cache", "--jobs", "1", "--source", str(of), *arguments])
         return result.exit_code, result.output
 
     code, output = race("comment-same-vcpu")
@@ -221,3 +221,6 @@ def test_command() -> None:
     ):
         code, output = race(*wrong)
         assert code == 2 and output.count("\n") == 1
+    (tmp_path / "empty.c").write_text("")
+    code, output = race("lock-in-handler", of=tmp_path / "empty.c")
+    assert code == 2 and output.count("\n") == 1 and "no function" in output

@@ -26,7 +26,7 @@ from . import refine, rules
 from .entries import Entries, entries
 from .items import code_of, includes
 from .reading import Part, Reading, read
-from .tree import BESIDE, FOLDERS, Source, SourceError
+from .tree import BESIDE, FOLDERS, Source, no_function
 
 IDS = (*dict.fromkeys((*rules.RULES, *refine.IDS, *(p.property for p in functions.PROMISES))),)
 """The properties that are judged of every function, those of a bound one, and those that single functions promise."""
@@ -75,7 +75,7 @@ def check(source: Source, properties: Sequence[str], runner: Runner, native: boo
         everything = _with_promises(judged, _promises(reading, properties, told, runner), reading)
         found += [confirmed(o, reading.text, reading.defines) for o in everything] if native else everything
     if not reports:
-        raise SourceError(source.name, f"there is no function in {', '.join(source.paths)}", "give a C source")
+        raise no_function(source)
     return Checked(source, tuple(reports), tuple(found), lines)
 
 

@@ -103,6 +103,11 @@ class Source:
     paths: tuple[str, ...]
 
 
+def no_function(source: Source) -> SourceError:
+    """Return what is wrong with a source in which nothing is a function."""
+    return SourceError(source.name, f"there is no function in {', '.join(source.paths)}", "give a C source")
+
+
 def find(argument: str) -> Source:
     """Find the C that a command-line argument means. Raises `SourceError` where there is none."""
     if "\0" in argument or not argument:

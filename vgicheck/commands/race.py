@@ -125,7 +125,7 @@ def _race_source(
     from proofs.scenes import around
 
     from ..check.check import reading_of
-    from ..check.tree import SourceError, find
+    from ..check.tree import SourceError, find, no_function
     from ..engine.cache import digest_of
 
     known("", arguments, ARGUMENTS, "arguments")
@@ -137,6 +137,8 @@ def _race_source(
             raise Wrong(f"{source}: a VGIC in several files is not run; give one in one file")
         (path,) = found_source.paths
         reading = reading_of(found_source, path, around())
+        if not reading.places:
+            raise no_function(found_source)
     except SourceError as error:
         raise Wrong(str(error)) from None
     where = meetings.Source(reading, path, digest_of(reading.text), limit or meetings.LIMIT)

@@ -18,7 +18,7 @@ from ..c.ir import Unsupported
 from ..check.check import reading_of
 from ..check.entries import Entries, entries
 from ..check.reading import Reading
-from ..check.tree import Source, SourceError
+from ..check.tree import Source, SourceError, no_function
 from ..engine.cache import digest_of
 from ..engine.portfolio import Portfolio
 from ..engine.tasks import Runner, Task
@@ -89,8 +89,7 @@ class _Side:
             for name in reading.places:
                 self.home.setdefault(name, reading)
         if not self.home:
-            where = ", ".join(self.source.paths)
-            raise SourceError(self.source.name, f"there is no function in {where}", "give a C source")
+            raise no_function(self.source)
 
     def entries(self, name: str) -> Entries:
         return self.known[id(self.home[name])]
