@@ -49,7 +49,7 @@ def judged(argument: Argument, source: Source) -> Iterator[Obligation]:
     met = Met.of(scenes(reading, in_c), source.limit, believed=granted)
     premise, conclusion = (met.obligation(asked, argument.id, source.path) for asked in (PREMISE, name))
     follows = conclusion
-    if premise.verdict is not Verdict.PROVED:
+    if premise.verdict not in (Verdict.PROVED, Verdict.VACUOUS):
         with_it = Met.of(scenes(reading, in_c), source.limit, believed=granted | {PREMISE})
         follows = with_it.obligation(name, argument.id, source.path)
     yield premise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from properties import catalogue
 from vgicheck.c.interleave import LOCK_IRQ_SAFE, LOCKS_BALANCED, NO_DEADLOCK, Broken, Move
 from vgicheck.c.ir import Limit, Loc, Unsupported
 from vgicheck.c.steps import Cell
@@ -24,10 +25,10 @@ from .scenes import (
 )
 
 AT_AN_END: Mapping[str, str] = {
-    LEVEL_NOT_LOST: "a level interrupt that is high, enabled and in no list register is about to be looked at",
+    LEVEL_NOT_LOST: catalogue.SENTENCES[LEVEL_NOT_LOST],
     KICK_NOT_LOST: "no vCPU enters the guest past something that came after its flush, without a kick",
-    ORACLE_SOUND: "irq_pending_on_cpu is set for every vCPU that something waits for",
-    ACTIVE_IN_SERVICE: "irq_active never sticks: it has a list register with its EOI to be seen",
+    ORACLE_SOUND: catalogue.SENTENCES[ORACLE_SOUND],
+    ACTIVE_IN_SERVICE: catalogue.SENTENCES[ACTIVE_IN_SERVICE],
     LR_UNIQUE: "no interrupt is in two list registers",
     NOBODY_SLEEPS: "no vCPU sleeps on something that waits for it",
 }

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vgicheck.c.domain import Address
-from vgicheck.c.interleave import Asked, Claims, Explored, Explorer, Memory, Task, alone, idle, no_claims
+from vgicheck.c.interleave import Asked, Claims, Explored, Explorer, Memory, Task, alone, held, idle, no_claims
 from vgicheck.c.ir import Call, Int, Loc, Unsupported
 from vgicheck.c.memory import Given, Layout, Place
 from vgicheck.c.steps import Cell
@@ -250,11 +250,6 @@ class Scene:
             self._idle[task.number] = idle(self.reading.program, self.reading.others, task, GIVEN, self.memory)
         return self._idle[task.number]
 
-    def held(self, memory: Memory, cell: Cell) -> Any:
-        """Return what a cell that all share holds; `memory` is what was written."""
-        known = memory.get(cell)
-        return self._inputs(0, False).word(cell.region, cell.key, 32) if known is None else known
-
     def bring_to(self, situation: Situation, syncs: bool) -> None:
         """Bring the interrupt to where it is to be; `syncs` says whether the exit is done with."""
         if not situation.queued:
@@ -322,9 +317,10 @@ class Scene:
 
 def _ends(scene: Scene, irq: int, memory: Memory) -> Iterator[Asked]:
     """Ask what must hold of an interrupt."""
+    inputs = scene.tasks[0].inputs
 
     def word(place: Place) -> int:
-        return int(scene.held(memory, Cell("", place.region, place.key)))
+        return int(held(memory, Cell("", place.region, place.key), inputs))
 
     def has(place: Place) -> bool:
         return bool(word(place) & bit(irq))
@@ -333,7 +329,7 @@ def _ends(scene: Scene, irq: int, memory: Memory) -> Iterator[Asked]:
     line, enabled = has(scene.shared("irq_state")), has(scene.shared("irq_enabled"))
     active = has(scene.shared("irq_active"))
     oracle = bool(word(scene.dist("irq_pending_on_cpu")) >> target & 1)
-    held: list[int] = []
+    used_lrs: list[int] = []
     valid, owed = 0, False
     for v in range(VCPUS):
         used, eisr = word(scene.cpu(v, "lr_used", 0)), word(scene.cpu(v, "vgic_eisr", 0))
@@ -343,9 +339,9 @@ def _ends(scene: Scene, irq: int, memory: Memory) -> Iterator[Asked]:
                 continue
             valid += bool(lr & STATE)
             if used >> n & 1:
-                held.append(lr)
+                used_lrs.append(lr)
                 owed |= bool(active and lr & EOI and eisr >> n & 1)
-    in_lr = any(lr & STATE for lr in held)
+    in_lr = any(lr & STATE for lr in used_lrs)
     cached = has(scene.waits_at(target))
     waits = line and enabled and not active and not in_lr
     yield Asked(LEVEL_NOT_LOST, f"{irq} is high, enabled and in no list register, and nobody will look at it",
@@ -353,12 +349,12 @@ def _ends(scene: Scene, irq: int, memory: Memory) -> Iterator[Asked]:
     yield Asked(ORACLE_SOUND, f"{irq} waits for vCPU {target}, whose oracle bit is clear",
               waits, oracle, irq)  # fmt: skip
     yield Asked(ACTIVE_IN_SERVICE, f"{irq} is active, and no list register has its EOI still to be seen",
-              active, any(lr & EOI for lr in held))  # fmt: skip
+              active, any(lr & EOI for lr in used_lrs))  # fmt: skip
     yield Asked(LR_UNIQUE, f"{irq} is in {valid} list registers", valid > 0, valid == 1)
     calls = {t.function for t in scene.tasks}
     if calls & set(ENTRY[FLUSH]) and calls & set(ENTRY[INJECT]):
         full = bool(word(scene.cpu(target, "vgic_hcr")) & 2)
-        kicked = bool(scene.held(memory, Cell("", KICKED, (target,))))
+        kicked = bool(held(memory, Cell("", KICKED, (target,)), inputs))
         yield Asked(KICK_NOT_LOST, f"{irq} came after the flush of vCPU {target}, which was not kicked",
                   waits and cached and oracle and not full, kicked)  # fmt: skip
     if calls & {AROUND[BLOCK], WFI}:

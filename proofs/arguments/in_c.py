@@ -38,6 +38,8 @@ from ..scenes import (
     Situation,
     bit,
 )
+from . import ARGUMENTS
+from .premises import HANDLER_IN_TIME
 
 Holds = Callable[[Scene, Situation, Moment], bool | None]
 """Says whether a premise holds of a step; None where it does not speak of it."""
@@ -206,56 +208,61 @@ def _nothing_stale(scene: Scene, situation: Situation, moment: Moment) -> bool |
 
 # The arguments -------------------------------------------------------------------------------------
 
+
+def _as_stated(argument: str, holds: Holds) -> Claim:
+    """Return an argument's premise, of which C says no other words."""
+    return Claim(ARGUMENTS[argument].premise.sentence, holds)
+
+
 _QUEUED: Final = (QUEUED, SERVED_HIGH, SERVED_LOW)
 _LOOP, _HANDLES, _DEVICE = Actor(TURN), Actor(HANDLER), Actor(INJECT, cpu=1)
 _STILL, _ALL = (_LOOP, _HANDLES), (_LOOP, _HANDLES, _DEVICE)
 _ELSEWHERE = Actor(FLUSH, vcpu=1, cpu=2)
-HANDLER_IN_TIME = Claim("the maintenance interrupt is taken before its vCPU's thread goes on after the exit", _in_time)
+IN_TIME = Claim(HANDLER_IN_TIME.sentence, _in_time)
 UNDISTURBED = Claim("no line changes while the handler is under way", _no_line_meanwhile)
 
 IN_C: Mapping[str, InC] = {
     "comment-same-vcpu": InC(
         (_STILL, _ALL),
-        Claim("the handler clears no active bit between a flush of its own vCPU and the entry after it",
-              _not_past_the_flush),
+        _as_stated("comment-same-vcpu", _not_past_the_flush),
         _QUEUED,
     ),
     "comment-migrated": InC(
         ((*_STILL, _ELSEWHERE), (*_ALL, _ELSEWHERE)),
-        Claim("an interrupt whose active bit the handler clears is still pending if its line is high", _still_pending),
+        _as_stated("comment-migrated", _still_pending),
         (MOVED, MOVED_LOW),
-        (HANDLER_IN_TIME,),
+        (IN_TIME,),
     ),
     "comment-only-active": InC(
         (_STILL, _ALL),
-        Claim("the handler changes neither a list register nor GICH_HCR of its vCPU", _only_active),
+        _as_stated("comment-only-active", _only_active),
         _QUEUED,
     ),
-    "handler-in-time": InC((_STILL, _ALL), HANDLER_IN_TIME, _QUEUED),
+    "handler-in-time": InC((_STILL, _ALL), IN_TIME, _QUEUED),
     "sync-sets-oracle": InC(
         ((*_ALL, Actor(INJECT, cpu=2, irq=OTHER_IRQ)),),
-        Claim("the sync takes no bit of irq_pending_on_cpu away", _takes_no_bit_away),
-        granted=(HANDLER_IN_TIME,),
+        _as_stated("sync-sets-oracle", _takes_no_bit_away),
+        granted=(IN_TIME,),
     ),
     "flush-clears-oracle": InC(
         (_STILL, _ALL),
-        Claim("no bit of irq_pending_on_cpu is set while the flush of its vCPU is under way", _not_set_in_flush),
+        _as_stated("flush-clears-oracle", _not_set_in_flush),
         granted=(UNDISTURBED,),
     ),
     "wfi-check": InC(
         ((Actor(WFI), _HANDLES), (Actor(WFI), _HANDLES, _DEVICE)),
-        Claim("irq_pending_on_cpu is clear when a vCPU goes to sleep", _sleeps_on_nothing),
-        granted=(HANDLER_IN_TIME,),
+        _as_stated("wfi-check", _sleeps_on_nothing),
+        granted=(IN_TIME,),
     ),
     "lock-in-handler": InC(
         (_STILL, _ALL, (Actor(MMIO), _HANDLES)),
-        Claim("no interrupt comes to a CPU whose thread holds the lock", _lock_is_free),
+        _as_stated("lock-in-handler", _lock_is_free),
     ),
     "handler-rearms": InC(
         (_STILL, _ALL),
         Claim("the pending bit that the handler leaves says what the line is then", _line_as_read(HANDLER)),
         _QUEUED,
-        (HANDLER_IN_TIME,),
+        (IN_TIME,),
     ),
     "sync-rearms": InC(
         (_STILL, _ALL),
@@ -264,7 +271,7 @@ IN_C: Mapping[str, InC] = {
     ),
     "aborted-entry": InC(
         ((Actor(TURN_BACK), _HANDLES, Actor(PULSE, cpu=1)),),
-        Claim("what was saved of EISR and ELRSR speaks of no list register that was queued since", _nothing_stale),
+        _as_stated("aborted-entry", _nothing_stale),
         lrs=2,
     ),
 }  # fmt: skip

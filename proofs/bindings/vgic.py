@@ -36,6 +36,8 @@ SELF = f"{GIVEN}.the_vcpu"
 """The index of the vCPU at hand."""
 LATER_LRS = f"{CPU}..vgic_v2!.vgic_lr[]"
 """The list registers where they are in struct vgic_v2_cpu_if."""
+LATER_MAP = "vgicheck_vgic_irq_lr_map[][]"
+"""vgic_irq_lr_map where it is allocated."""
 LR_EMPTY = 0xFF
 
 GIC_HEADERS = ("include/linux/irqchip/arm-gic.h", "arch/arm/include/asm/hardware/gic.h", "arm-gic.h", "gic.h")
@@ -258,11 +260,16 @@ def invariants(program: Program, context: Context) -> list[Invariant]:
     return [*state, *_surroundings(context), *_arguments(program, context)]
 
 
+def _leads_somewhere(key: Key, value: Any) -> Any:
+    """Say of a bit that tells whether a pointer leads anywhere that it is set."""
+    return value if is_symbolic(value) else bool(value)
+
+
 def _probe(program: Program) -> list[Invariant]:
     return [
         Invariant(
             f"{name}?",
-            lambda key, value: value if is_symbolic(value) else bool(value),
+            _leads_somewhere,
             f"{name} leads to {' or '.join(objects)}",
             "kvm_vgic_hyp_init: where it fails there are no VMs",
             PROBES,
@@ -276,7 +283,7 @@ def _maps(program: Program) -> list[Invariant]:
     return [
         Invariant(
             f"{region}?",
-            lambda key, value: value if is_symbolic(value) else bool(value),
+            _leads_somewhere,
             f"the maps of the VGIC are allocated, for {MAX_CPUS} vCPUs and {IRQS} interrupts",
             "vgic_init, before a vCPU runs or an interrupt is injected",
             ALLOCATES,
@@ -306,7 +313,7 @@ def representation(program: Program) -> list[Invariant]:
                 "vgic_irq_lr_map holds list registers or LR_EMPTY",
                 "vgic_queue_irq",
             )
-            for region in (f"{CPU}.vgic_irq_lr_map[]", "vgicheck_vgic_irq_lr_map[][]")
+            for region in (f"{CPU}.vgic_irq_lr_map[]", LATER_MAP)
         ),
         *(
             Invariant(
@@ -365,7 +372,7 @@ def _surroundings(context: Context) -> list[Invariant]:
         found.append(
             Invariant(
                 f"{DIST}.vctrl_base?",
-                lambda key, value: value if is_symbolic(value) else bool(value),
+                _leads_somewhere,
                 "the VM of the vCPU that runs has a VGIC",
                 "the world switch, without which no list register makes an interrupt",
             )
@@ -404,7 +411,7 @@ QUIET: Mapping[str, _Holds] = {
     f"{CPU}.vgic_lr[]": _is(0),
     f"{CPU}.vgic_eisr[]": _is(0),
     f"{DIST}.irq_sgi_sources[][]": _is(0),
-    "vgicheck_vgic_irq_lr_map[][]": _is(LR_EMPTY),
+    LATER_MAP: _is(LR_EMPTY),
     LATER_LRS: _is(0),
     f"{CPU}..vgic_v2!.vgic_eisr": _is(0),
     "vgicheck_irq_sgi_sources[]": _is(0),
@@ -423,7 +430,7 @@ FILL: Mapping[str, int] = {
     "vgic_nr_lr": 4,
     "vgicheck_mmio.len": 4,
     f"{DIST}.vctrl_base?": 1,
-    "vgicheck_vgic_irq_lr_map[][]": LR_EMPTY,
+    LATER_MAP: LR_EMPTY,
     f"{DIST}.nr_irqs": IRQS,
     f"{DIST}.nr_cpus": MAX_CPUS,
 }

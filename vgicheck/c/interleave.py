@@ -221,6 +221,9 @@ class Explorer:
         controls = [t.start(task.function, task.args) for t, task in zip(threads, self._tasks, strict=True)]
         begun = list(controls)
 
+        def read(cell: Cell) -> Any:
+            return held(memory, cell, self._tasks[0].inputs)
+
         def step(n: int) -> Step:
             return threads[n].step(controls[n], _found(memory), lambda cell: self._cuts(n, cell))
 
@@ -228,7 +231,7 @@ class Explorer:
             made = step(move.task)
             if any(claim.kind == name for claim in made.failed):
                 return True
-            moment = self._moment(move.task, made, controls, begun, self._reads(memory))
+            moment = self._moment(move.task, made, controls, begun, read)
             if any(a.property == name and a.premise and not a.holds for a in self._claims(moment)):
                 return True
             if made.waits is not None and name in (LOCK_IRQ_SAFE, LOCKS_BALANCED):
@@ -243,13 +246,6 @@ class Explorer:
         return all(c.ended for c in controls) and any(
             end.property == name and end.premise and not end.holds for end in ask(memory)
         )
-
-    def _reads(self, memory: Memory) -> Callable[[Cell], Any]:
-        def read(cell: Cell) -> Any:
-            known = memory.get(cell, _NOTHING)
-            return self._tasks[0].inputs.word(cell.region, cell.key, 32) if known is _NOTHING else known
-
-        return read
 
     def _moment(
         self,
@@ -391,10 +387,12 @@ class Explorer:
             if task.cpu == cpu and not task.in_interrupt
         )
 
-    def _holds(self, cell: Cell, state: State, task: Task) -> Any:
+    def _written(self, cell: Cell, state: State) -> Any:
         at = self._index.get(cell)
-        value = self._start.get(cell, _NOTHING) if at is None else state[0][at]
-        return task.inputs.word(cell.region, cell.key, 32) if value is _NOTHING else value
+        return self._start.get(cell, _NOTHING) if at is None else state[0][at]
+
+    def _holds(self, cell: Cell, state: State, task: Task) -> Any:
+        return _or_first(self._written(cell, state), cell, task.inputs)
 
     def _step(self, number: int, state: State) -> Step:
         """Return what a thread does next, from memory where it was seen to do it."""
@@ -406,8 +404,7 @@ class Explorer:
             return at
 
         def found(cell: Cell) -> tuple[Any] | None:
-            place = self._index.get(cell)
-            value = self._start.get(cell, _NOTHING) if place is None else state[0][place]
+            value = self._written(cell, state)
             return None if value is _NOTHING else (value,)
 
         step = self._threads[number].step(
@@ -522,6 +519,16 @@ class _Nothing:
 _NOTHING = _Nothing()
 _CLAIMS = -1
 """Stands for those who make claims, among the threads that touch a cell."""
+
+
+def _or_first(value: Any, cell: Cell, inputs: Given) -> Any:
+    """Return what was written to a cell, or what it holds where nothing was."""
+    return inputs.word(cell.region, cell.key, 32) if value is _NOTHING else value
+
+
+def held(memory: Memory, cell: Cell, inputs: Given) -> Any:
+    """Return what a cell that all share holds; `inputs` is what it held at first."""
+    return _or_first(memory.get(cell, _NOTHING), cell, inputs)
 
 
 def _found(memory: Memory) -> Callable[[Cell], tuple[Any] | None]:

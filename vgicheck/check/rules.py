@@ -23,7 +23,7 @@ from ..c.explain import Plain, explained
 from ..c.intrinsics import INTRINSICS
 from ..c.ir import Int, Limit, Loc, Unsupported
 from ..c.judge import CODE, LOCK_FIELDS
-from ..c.memory import Arbitrary, Given, Inputs, Memory
+from ..c.memory import Arbitrary, Given, Inputs, Memory, Pointers
 from ..c.replay import recorded
 from ..c.shrink import Cells, shrunk
 from ..c.summary import Claim, Evaluator, State, Summary
@@ -126,6 +126,8 @@ class _Judge:
     job: Job
     invariants: Mapping[str, Sequence[Invariant]]
     _facts: Facts = field(init=False)
+    _leads: Pointers = field(init=False)
+    _fill: Mapping[str, int] = field(init=False)
     _inputs: Arbitrary = field(init=False)
     _inquiry: Inquiry = field(init=False)
     _found: _Evaluation = field(init=False)
@@ -149,8 +151,8 @@ class _Judge:
 
     def obligations(self) -> Iterator[Obligation]:
         self._facts = Facts(self.invariants, Feasibility(FEASIBLE, models=24), self._books)
-        leads = vgic.leads(self.job.reading.program)
-        self._inputs = Arbitrary(self._facts.constrain, self._facts.relate, leads, small=0)
+        self._leads, self._fill = vgic.leads(self.job.reading.program), vgic.fill(self.job.reading.program)
+        self._inputs = Arbitrary(self._facts.constrain, self._facts.relate, self._leads, small=0)
         self._inquiry = Inquiry(self.job.portfolio)
         kept = {name: partial(_all_hold, found) for name, found in self.invariants.items()}
         widening = Widening(kept) if self.job.promise is None else None
@@ -438,7 +440,7 @@ class _Judge:
 
     def _breaks(self, wanted: Callable[[Claim], bool], cells: Cells) -> Plain | None:
         """Run plain cells; return the run if the line breaks the rule there, and all that is assumed holds."""
-        given = Given(cells, vgic.leads(self.job.reading.program), vgic.fill(self.job.reading.program))
+        given = Given(cells, self._leads, self._fill)
         e = self._evaluator(given, _decided, None)
         try:
             found = self._run(e)
