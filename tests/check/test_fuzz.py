@@ -17,7 +17,7 @@ def test_a_sample_of_broken_texts_is_survived() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.fuzz
+@pytest.mark.long
 @pytest.mark.parametrize("first", range(0, 10_000, CHUNK))
 def test_broken_texts_are_survived(first: int) -> None:
     """The same of 10,000."""

@@ -17,7 +17,7 @@ from vgicheck.engine.tasks import Runner
 from vgicheck.engine.verdict import Verdict
 
 
-@pytest.mark.parametrize("n", [0, *(pytest.param(n, marks=[pytest.mark.slow, pytest.mark.fuzz]) for n in range(1, 24))])
+@pytest.mark.parametrize("n", [0, *(pytest.param(n, marks=[pytest.mark.slow, pytest.mark.long]) for n in range(1, 24))])
 def test_a_broken_text_is_survived(tmp_path: Path, n: int) -> None:
     """Nothing is said to be proved of a function that was not read whole."""
     draw = random.Random(f"diff {n}")

@@ -64,7 +64,7 @@ def test_a_text_that_cannot_be_told_apart_is_unsupported() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.fuzz
+@pytest.mark.long
 def test_broken_texts_are_survived() -> None:
     """The same of 200."""
     assert survived(range(200)).total() == 200

@@ -47,7 +47,7 @@ def test_a_sample_of_broken_patches_is_survived() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.fuzz
+@pytest.mark.long
 def test_broken_patches_are_survived() -> None:
     """The same of 10,000."""
     assert survived(range(10_000)).total() == 10_000

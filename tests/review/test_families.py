@@ -30,7 +30,7 @@ def parameters(variants: Sequence[Variant]) -> list[ParameterSet]:
         dear = v.name not in EVERY_TIME if v.function == HANDLER else v.name in DEAR
         found.append(pytest.param(v, 1, id=str(v), marks=slow if dear else []))
         if v.function != HANDLER:
-            found.append(pytest.param(v, None, id=f"{v}, all sizes", marks=slow))
+            found.append(pytest.param(v, None, id=f"{v}, all sizes", marks=[*slow, pytest.mark.long]))
     return found
 
 
