@@ -47,11 +47,11 @@ def judged(argument: Argument, source: Source) -> Iterator[Obligation]:
     assert in_c is not None
     granted = frozenset(claim.sentence for claim in in_c.granted)
     met = Met.of(scenes(reading, in_c), source.limit, believed=granted)
-    premise, conclusion = (met.obligation(asked, argument.id, source.path) for asked in (PREMISE, name))
+    premise, conclusion = (met.obligation(asked, argument.id, source) for asked in (PREMISE, name))
     follows = conclusion
     if premise.verdict not in (Verdict.PROVED, Verdict.VACUOUS):
         with_it = Met.of(scenes(reading, in_c), source.limit, believed=granted | {PREMISE})
-        follows = with_it.obligation(name, argument.id, source.path)
+        follows = with_it.obligation(name, argument.id, source)
     yield premise
     yield replace(follows, property=FOLLOWS)
     yield conclusion

@@ -54,7 +54,7 @@ def between_task(source: Source, one: str, two: str, names: Sequence[str], all_c
     def run() -> Iterator[Obligation]:
         met = Met.of(scenes(source.reading, one, two), source.limit, all_cuts)
         for name in names:
-            found = met.obligation(name, subject, source.path)
+            found = met.obligation(name, subject, source)
             if found.verdict is Verdict.PROVED and not met.meet:
                 found = replace(
                     found, verdict=Verdict.VACUOUS, reason="neither touches what the other writes", bounds=""

@@ -47,6 +47,7 @@ IDS = tuple(SENTENCES)
 METHOD = "every order of the steps of the C, from the states named"
 LIMIT = 500_000
 """States of one scene, at the most."""
+OF_A_PATCH = Assumption("what the patch does not show is as in October 2012", "C of ours, proofs/bindings/rest_2012.c")
 ASSUMED = (
     Assumption("accesses are seen in the order of the program, each at its full width", "the C as it is written"),
     Assumption("the maintenance interrupt comes once, and the guest does not run meanwhile", "the scene"),
@@ -57,15 +58,17 @@ ASSUMED = (
 class Source:
     """A C source that is run step by step.
 
-    path   its file, as `reading` names it
-    text   tells one reading from another
-    limit  states of one scene, at the most
+    path     its file, as `reading` names it
+    text     tells one reading from another
+    limit    states of one scene, at the most
+    assumed  what is taken for granted of all that is run
     """
 
     reading: Reading
     path: str
     text: str
     limit: int = LIMIT
+    assumed: tuple[Assumption, ...] = ASSUMED
 
 
 @dataclass(slots=True)
@@ -112,16 +115,16 @@ class Met:
         self.handled |= any(task.in_interrupt for task in scene.tasks)
         self.cut = self.cut or (f"{scene.name}: {seen.ended}" if seen.ended else "")
 
-    def obligation(self, name: str, subject: str, path: str) -> Obligation:
-        """Return the verdict on one thing that was asked; `path` is the source's file."""
-        found = Obligation(name, subject, Verdict.PROVED, METHOD, assumptions=ASSUMED)
+    def obligation(self, name: str, subject: str, source: Source) -> Obligation:
+        """Return the verdict on one thing that was asked of a source."""
+        found = Obligation(name, subject, Verdict.PROVED, METHOD, assumptions=source.assumed)
         if name in self.broken or name in self.in_turn:
             scene, broken = self.broken.get(name) or self.in_turn[name]
             fault = broken.fault
             without = "" if name in self.broken else "without any overlap: "
             found.verdict, found.reason = Verdict.REFUTED, f"{without}{broken.sentence}"
             found.location = Location(fault.file, fault.line) if fault else None
-            found.run = _shown(scene, broken, path)
+            found.run = _shown(scene, broken, source.path)
             return found
         if self.trouble is not None:
             limited = isinstance(self.trouble, Limit)
@@ -156,7 +159,7 @@ def _shown(scene: Scene, broken: Broken, path: str) -> Run:
     speaker: tuple[int, str] | None = None
     for move in _told(scene, broken):
         task = scene.tasks[move.task]
-        loc = next((loc for loc in reversed(move.at) if loc.file == path), move.at[-1])
+        loc = _told_at(scene, move, path)
         if last == (move.task, loc):
             continue
         last = move.task, loc
@@ -165,7 +168,8 @@ def _shown(scene: Scene, broken: Broken, path: str) -> Run:
             turns.append(Turn(function, (), f"CPU{task.cpu}", f"{function}()"))
             speaker = move.task, function
         text = scene.reading.lines.get((loc.file, loc.line), "").strip()
-        turns.append(Turn(function, (loc.line,), f"CPU{task.cpu}", f"  {loc.line}: {text}"))
+        where = loc.line if loc.file == path else loc
+        turns.append(Turn(function, (loc.line,), f"CPU{task.cpu}", f"  {where}: {text}"))
     return Run(
         broken.sentence,
         replayed=("python",),
@@ -175,6 +179,13 @@ def _shown(scene: Scene, broken: Broken, path: str) -> Run:
         start=scene.name,
         fault=Location(broken.fault.file, broken.fault.line) if broken.fault else None,
     )
+
+
+def _told_at(scene: Scene, move: Move, path: str) -> Loc:
+    """Return the line by which a step is told: the innermost of the file, else of what was read with it."""
+    inner = tuple(reversed(move.at))
+    read = [loc for loc in inner if (loc.file, loc.line) in scene.reading.lines]
+    return next((loc for loc in inner if loc.file == path), read[0] if read else inner[0])
 
 
 def _told(scene: Scene, broken: Broken) -> Iterator[Move]:

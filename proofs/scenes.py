@@ -13,16 +13,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from vgicheck.c.domain import Address
+from vgicheck.c.domain import Address, Domain
 from vgicheck.c.interleave import Asked, Claims, Explored, Explorer, Memory, Task, alone, held, idle, no_claims
-from vgicheck.c.ir import Call, Int, Loc, Unsupported
-from vgicheck.c.memory import Given, Layout, Place
+from vgicheck.c.ir import Call, Int, Loc, Pointer, StructRef, Unsupported
+from vgicheck.c.memory import Given, Inputs, Layout, Place
 from vgicheck.c.steps import Cell
 from vgicheck.c.summary import Evaluator, State
 from vgicheck.check.reading import Part, Reading
 from vgicheck.engine.guards import TRUE
+from vgicheck.engine.maps import Key
 
 from .bindings import vgic
+from .bindings.called import REGISTERS_OF
 from .bindings.kvm_2012 import WORLD
 from .overlap import FUNCTION
 
@@ -215,7 +217,7 @@ class Scene:
             (f"{WORLD}.irqs_off", ()): int(in_interrupt),
             (f"{vgic.RUNNING}?", ()): 1,
         }
-        return Given({**self.cells, **own}, leads=vgic.pointers, fill={f"{vgic.DIST}.vctrl_base?": 1})
+        return Given({**self.cells, **own}, leads=_pointers, fill={f"{vgic.DIST}.vctrl_base?": 1})
 
     # Threads ------------------------------------------------------------------------------------
 
@@ -360,6 +362,18 @@ def _ends(scene: Scene, irq: int, memory: Memory) -> Iterator[Asked]:
     if calls & {AROUND[BLOCK], WFI}:
         asleep = bool(word(scene.of_vcpu("vgicheck_waits", target)))
         yield Asked(NOBODY_SLEEPS, f"vCPU {target} sleeps, and {irq} waits for it", waits, not asleep)
+
+
+def _pointers(inputs: Inputs, domain: Domain, place: Place, key: Key) -> Any:
+    """Return what a pointer leads to: the registers of a CPU are those of its vCPU. Raises `Unsupported`.
+
+    Who keeps a vCPU in a variable of the file is not in the file, and a variable that nobody sets says nothing.
+    """
+    if place.region == REGISTERS_OF:
+        return vgic.the_vcpu(inputs)
+    if place.type == Pointer(StructRef("kvm_vcpu")) and place.region not in (vgic.RUNNING, f"{vgic.KVM}.vcpus[]"):
+        raise Unsupported(f"{place.region}, of which it is not known who sets it")
+    return vgic.pointers(inputs, domain, place, key)
 
 
 PRIVATE = frozenset(f"{WORLD}.{name}" for name in ("cpu", "in_interrupt", "irqs_off"))

@@ -37,6 +37,7 @@ from ..scenes import (
     Scene,
     Situation,
     bit,
+    entry,
 )
 from . import ARGUMENTS
 from .premises import HANDLER_IN_TIME
@@ -94,9 +95,20 @@ def _clears_active(scene: Scene, moment: Moment) -> bool:
 
 
 def _inside(scene: Scene, moment: Moment, kind: str, number: int) -> bool:
-    """Say whether a thread is in a function, by its name of `overlap`."""
+    """Say whether a thread is in a function, by its name of `overlap`; who makes the step, where the access is."""
     names = scene.inner(kind)
+    if scene.tasks[number] is moment.task:
+        return any(scene.function_at(loc) in names for loc in moment.step.at)
     return any(frame.function in names for frame in moment.stands[number].frames)
+
+
+def _flushing(scene: Scene, moment: Moment, number: int) -> bool:
+    """Say whether a thread is in a flush: in the inner one, or in what holds the lock around it."""
+    if _inside(scene, moment, FLUSH, number):
+        return True
+    outer, lock = entry(scene.reading, FLUSH), scene.dist("lock", "held")
+    holds = moment.before(lock.region, lock.key) == scene.tasks[number].number
+    return holds and any(frame.function == outer for frame in moment.stands[number].frames)
 
 
 def _handler(scene: Scene) -> int:
@@ -114,7 +126,7 @@ def _not_past_the_flush(scene: Scene, situation: Situation, moment: Moment) -> b
     """Speaks of the handler's clearing of irq_active; the first thread is the vCPU's."""
     if not moment.task.in_interrupt or not _clears_active(scene, moment):
         return None
-    return not (_inside(scene, moment, FLUSH, 0) or moment.stands[0].ended)
+    return not (_flushing(scene, moment, 0) or moment.stands[0].ended)
 
 
 def _still_pending(scene: Scene, situation: Situation, moment: Moment) -> bool | None:
@@ -153,7 +165,7 @@ def _not_set_in_flush(scene: Scene, situation: Situation, moment: Moment) -> boo
     place = scene.dist("irq_pending_on_cpu")
     if moment.task is scene.tasks[0] or not _writes(moment, place):
         return None
-    return not (_inside(scene, moment, FLUSH, 0) and moment.after(place.region, place.key) & 1)
+    return not (_flushing(scene, moment, 0) and moment.after(place.region, place.key) & 1)
 
 
 def _no_line_meanwhile(scene: Scene, situation: Situation, moment: Moment) -> bool | None:
@@ -217,6 +229,7 @@ def _as_stated(argument: str, holds: Holds) -> Claim:
 _QUEUED: Final = (QUEUED, SERVED_HIGH, SERVED_LOW)
 _LOOP, _HANDLES, _DEVICE = Actor(TURN), Actor(HANDLER), Actor(INJECT, cpu=1)
 _STILL, _ALL = (_LOOP, _HANDLES), (_LOOP, _HANDLES, _DEVICE)
+_OTHER_DEVICE = Actor(INJECT, cpu=2, irq=OTHER_IRQ)
 _ELSEWHERE = Actor(FLUSH, vcpu=1, cpu=2)
 IN_TIME = Claim(HANDLER_IN_TIME.sentence, _in_time)
 UNDISTURBED = Claim("no line changes while the handler is under way", _no_line_meanwhile)
@@ -240,7 +253,7 @@ IN_C: Mapping[str, InC] = {
     ),
     "handler-in-time": InC((_STILL, _ALL), IN_TIME, _QUEUED),
     "sync-sets-oracle": InC(
-        ((*_ALL, Actor(INJECT, cpu=2, irq=OTHER_IRQ)),),
+        ((*_STILL, _OTHER_DEVICE), (*_ALL, _OTHER_DEVICE)),
         _as_stated("sync-sets-oracle", _takes_no_bit_away),
         granted=(IN_TIME,),
     ),

@@ -49,6 +49,11 @@ def stubs() -> tuple[Stub, ...]:
     return (Stub("vgic_2012.h", (_HERE / "vgic_2012.h").read_text()),)
 
 
+def rest() -> Stub:
+    """Return the functions of vgic.c that a patch need not bring, as C of ours that does what the model does."""
+    return Stub("rest_2012.c", (_HERE / "rest_2012.c").read_text())
+
+
 def entries() -> Stub:
     """The calls that stand after it."""
     return Stub("entry_2012.h", (_HERE / "entry_2012.h").read_text())

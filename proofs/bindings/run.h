@@ -29,9 +29,6 @@ static void vgicheck_guest(struct kvm_vcpu *vcpu, bool serves)
 	unsigned int lr;
 
 	local_irq_disable();
-#ifdef VGICHECK_HAVE_kvm_vgic_enter
-	kvm_vgic_enter(vcpu);
-#endif
 	for (lr = 0; lr < cpu->nr_lr; lr++) {
 		if (serves)
 			cpu->vgic_lr[lr] &= ~VGICHECK_LR_STATE;

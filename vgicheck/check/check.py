@@ -26,7 +26,7 @@ from . import refine, rules
 from .entries import Entries, entries
 from .items import code_of, includes
 from .reading import Part, Reading, read
-from .tree import BESIDE, FOLDERS, Source, no_function
+from .tree import FOLDERS, Source, no_function
 
 IDS = (*dict.fromkeys((*rules.RULES, *refine.IDS, *(p.property for p in functions.PROMISES))),)
 """The properties that are judged of every function, those of a bound one, and those that single functions promise."""
@@ -84,7 +84,9 @@ def reading_of(source: Source, path: str, *behind: Part) -> Reading:
     text = source.tree.read(path)
     assert text is not None
     folder = str(PurePosixPath(path).parent)
-    linked = [Part(name, there, judged=True) for name in BESIDE.get(path, ()) if (there := source.tree.read(name))]
+    linked = [
+        Part(name, there, judged=True) for name in source.beside.get(path, ()) if (there := source.tree.read(name))
+    ]
     texts = [text, *(part.text for part in linked)]
     beside = list(dict.fromkeys(i.name for t in texts for i in includes(t) if not i.angled))
     before, defines = vgic.headers(source.tree, folder, beside)

@@ -96,11 +96,15 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """C files to be checked, by their paths in a tree; `name` is what the user called it."""
+    """C files to be checked, by their paths in a tree; `name` is what the user called it.
+
+    `beside` has for a file those that are read as one text with it, before it.
+    """
 
     name: str
     tree: Tree
     paths: tuple[str, ...]
+    beside: Mapping[str, Sequence[str]] = field(default_factory=lambda: BESIDE)
 
 
 def no_function(source: Source) -> SourceError:

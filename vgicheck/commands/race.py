@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -16,6 +18,9 @@ from ..report import race as report
 from ..report import text
 from .options import SECONDS_A_TASK, Options, Wrong, common, known, write_all
 
+if TYPE_CHECKING:
+    from ..check.tree import Source
+
 SMALL_NUMBER = click.IntRange(1, 8)
 """How many there may be of something in a machine of which every state is run."""
 
@@ -23,7 +28,7 @@ SMALL_NUMBER = click.IntRange(1, 8)
 @click.command()
 @click.argument("arguments", nargs=-1, metavar="[ARGUMENT ...]")
 @click.option("--between", nargs=2, metavar="FUNC FUNC", help="Ask what two functions break that run at the same time.")
-@click.option("--source", metavar="SOURCE", help="Of this C, as `vgicheck check` reads it, not of the model.")
+@click.option("--source", metavar="SOURCE", help="Of this C, or of a patch, not of the model.")
 @click.option("--property", "names", multiple=True, metavar="PROPERTY", help="Of --between: only these properties.")
 @click.option("--generation", default="", help="Whose choices the model makes; by default what an argument is about.")
 @click.option("--vcpus", type=SMALL_NUMBER, help="One machine of this many vCPUs, instead of several small ones.")
@@ -132,7 +137,8 @@ def _race_source(
     known("--property", names, meetings.IDS, "properties")
     known("--between", between or (), FUNCTION, "functions that race")
     try:
-        found_source = find(source)
+        of_patch = _of_patch(source)
+        found_source = of_patch or find(source)
         if len(found_source.paths) != 1:
             raise Wrong(f"{source}: a VGIC in several files is not run; give one in one file")
         (path,) = found_source.paths
@@ -141,7 +147,8 @@ def _race_source(
             raise no_function(found_source)
     except SourceError as error:
         raise Wrong(str(error)) from None
-    where = meetings.Source(reading, path, digest_of(reading.text), limit or meetings.LIMIT)
+    assumed = (*meetings.ASSUMED, *([meetings.OF_A_PATCH] if of_patch else []))
+    where = meetings.Source(reading, path, digest_of(reading.text), limit or meetings.LIMIT, assumed)
     chosen = [ARGUMENTS[name] for name in dict.fromkeys(arguments or ARGUMENTS)]
     if between:
         one, two = (FUNCTION[name].name for name in between)
@@ -170,6 +177,25 @@ def _race_source(
         text.summary(found),
     )
     options.answer("race", {"name": source, "files": [path]}, found, lines)
+
+
+def _of_patch(source: str) -> Source | None:
+    """Return the file that a patch shows parts of, with what stands for the rest; None where it is no patch."""
+    from proofs.bindings import kvm_2012
+
+    from ..review.patch import NoDiff, PatchError, load, read_patch
+    from ..review.shown import source_of
+
+    if source != "-" and (source.endswith((".c", ".h")) or not Path(source).is_file()):
+        return None
+    try:
+        return source_of(read_patch(*load(source, sys.stdin.buffer)), source, kvm_2012.rest())
+    except NoDiff as error:
+        if source == "-":
+            raise Wrong(str(error)) from None
+        return None
+    except PatchError as error:
+        raise Wrong(str(error)) from None
 
 
 def _claim_of_c(argument: Any, answer: Sequence[Obligation], path: str) -> report.Claim:

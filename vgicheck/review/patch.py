@@ -54,6 +54,10 @@ class PatchError(ValueError):
         super().__init__("".join(c if c.isprintable() else "?" for c in text))
 
 
+class NoDiff(PatchError):
+    """There is nothing in the input that could be a patch."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A line of a hunk without its marker and line end; a number from 1 on each side where it stands, else None."""
@@ -394,9 +398,9 @@ def _quotes_diff(lines: list[str]) -> bool:
     return any(_QUOTED_DIFF.match(line) for line in lines)
 
 
-def _no_diff(text: _Text, name: str) -> PatchError:
+def _no_diff(text: _Text, name: str) -> NoDiff:
     what = "only quotes a diff" if _quotes_diff(text.lines) else "holds no diff"
-    return PatchError(name, what, "give a patch: a diff, a mail that carries one, or a saved Patchwork page")
+    return NoDiff(name, what, "give a patch: a diff, a mail that carries one, or a saved Patchwork page")
 
 
 class _Feed:

@@ -1,0 +1,71 @@
+"""A source that is known from a patch only: what the patch shows whole, and ours for the rest of the file.
+
+Each piece stands on its line of the file after the patch.  A function that the patch shows takes the place of ours; one
+of which it shows a part, or which it removes, is neither, so that nothing can be said of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..c.source import Stub
+from ..check.items import items
+from ..check.tree import Source
+from .fragments import Piece, pieces, removed_functions
+from .patch import Patch, PatchedFile, PatchError
+
+TREE = "give a tree with the patch applied"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The files of which something is known, by their paths."""
+
+    texts: Mapping[str, str]
+
+    def read(self, path: str) -> str | None:
+        """Return a file's text."""
+        return self.texts.get(path)
+
+    def names(self, folder: str) -> Sequence[str]:
+        """List the files of a folder, which is not known."""
+        return ()
+
+
+def source_of(patch: Patch, name: str, rest: Stub) -> Source:
+    """Return the file of a patch that has some of the rest's functions; what else it has is left alone.
+
+    Raises `PatchError` where there is no such file, or where it cannot be put together; `name` is the patch's.
+    """
+    ours = {i.name: i for i in items(rest.text) if i.kind == "function"}
+    changed = {file: [p for p in _changed(file) if p.name in ours] for file in patch.files}
+    chosen = next((file for file in patch.files if changed[file]), None)
+    if chosen is None:
+        raise PatchError(name, f"it changes none of {', '.join(ours)}", "give one that does, or a tree")
+    for piece in changed[chosen]:
+        if piece.kind == "partial" or piece.change == "removed":
+            what = "is removed" if piece.change == "removed" else "is shown only in part"
+            raise PatchError(f"{piece.file}:{piece.first_line}", f"{piece.name}() {what}", TREE)
+    found, path = pieces(chosen), changed[chosen][0].file
+    lines = rest.text.split("\n")
+    for item in (ours[p.name] for p in found if p.kind == "function" and p.name in ours):
+        lines[item.first - 1 : item.last] = [""] * (item.last - item.first + 1)
+    return Source(name, Shown({path: _text(found), rest.name: "\n".join(lines)}), (path,), {path: (rest.name,)})
+
+
+def _changed(file: PatchedFile) -> list[Piece]:
+    """List the functions of a file, whole, in part or removed, that are not as they were."""
+    shown = [p for p in pieces(file) if p.kind in ("function", "partial") and p.change != "context"]
+    return [*shown, *removed_functions(file)]
+
+
+def _text(found: Sequence[Piece]) -> str:
+    """Put pieces on their lines, and nothing between them; directives that may open or close something are left out."""
+    lines: list[str] = []
+    for piece in found:
+        if piece.kind in ("define", "declaration", "function"):
+            own = piece.text.split("\n")
+            lines += [""] * (piece.first_line - 1 + len(own) - len(lines))
+            lines[piece.first_line - 1 : piece.first_line - 1 + len(own)] = own
+    return "\n".join(lines)
