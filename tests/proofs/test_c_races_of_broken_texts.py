@@ -1,4 +1,4 @@
-"""`race --source` of C that is mutated, cut off or made up: a reason or a verdict, never a traceback."""
+"""`race --source` of C, and of patches, that is mutated, cut off or made up: a reason or a verdict, no traceback."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ import pytest
 
 from proofs import c_arguments, c_races
 from proofs.arguments import ARGUMENTS
+from proofs.bindings import kvm_2012
 from proofs.meetings import IDS, Source
 from proofs.scenes import ENTRY, around
 from tests.check import fuzz
 from tests.mutated import mutated
+from tests.review.test_broken_patches import PIECES, SEEDS
 from vgicheck.c.ir import Unsupported
+from vgicheck.check.check import reading_of
 from vgicheck.engine.verdict import Verdict
+from vgicheck.review.patch import PatchError, read_patch
+from vgicheck.review.shown import source_of
 
 STATES = 30
 """A run in every order is not what is asked here: each machine is only begun."""
@@ -50,6 +55,27 @@ def survived(cases: range) -> Counter[str]:
     return found
 
 
+def of_patch(n: int) -> str:
+    """Judge the patch of a number; return what became of it."""
+    draw = random.Random(f"race of patch {n}")
+    text = mutated(draw.choice(SEEDS), draw, PIECES).encode("utf-8", "surrogateescape")
+    try:
+        shown = source_of(read_patch(text, "a.patch"), "a.patch", kvm_2012.rest())
+    except PatchError as error:
+        assert "\n" not in str(error)
+        return "refused"
+    source = Source(reading_of(shown, shown.paths[0], around()), shown.paths[0], "", STATES)
+    found = list(c_arguments.judged(ARGUMENTS[draw.choice(tuple(ARGUMENTS))], source))
+    assert len(found) == 3
+    assert all(o.reason for o in found if o.verdict in (Verdict.UNSUPPORTED, Verdict.UNKNOWN))
+    return "judged"
+
+
+def test_a_sample_of_broken_patches_is_survived() -> None:
+    """Some are judged."""
+    assert Counter(map(of_patch, range(30)))["judged"]
+
+
 def test_a_sample_of_broken_texts_is_survived() -> None:
     """Some are judged."""
     assert survived(range(4))["judged"]
@@ -68,3 +94,10 @@ def test_a_text_that_cannot_be_told_apart_is_unsupported() -> None:
 def test_broken_texts_are_survived() -> None:
     """The same of 200."""
     assert survived(range(200)).total() == 200
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_broken_patches_are_survived() -> None:
+    """The same of 1,000 patches."""
+    assert Counter(map(of_patch, range(1_000))).total() == 1_000
