@@ -8,19 +8,17 @@ world switch do in between, and who calls the VGIC, is `bindings/run.h`.  Then t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from vgicheck.c.domain import Address, Domain
 from vgicheck.c.interleave import Asked, Claims, Explored, Explorer, Memory, Task, alone, held, idle, no_claims
-from vgicheck.c.ir import Call, Int, Loc, Pointer, StructRef, Unsupported
+from vgicheck.c.ir import Loc, Pointer, StructRef, Unsupported
 from vgicheck.c.memory import Given, Inputs, Layout, Place
 from vgicheck.c.steps import Cell
-from vgicheck.c.summary import Evaluator, State
 from vgicheck.check.reading import Part, Reading
-from vgicheck.engine.guards import TRUE
 from vgicheck.engine.maps import Key
 
 from .bindings import vgic
@@ -244,12 +242,12 @@ class Scene:
     def run(self, actor: Actor, *more: int) -> None:
         """Run a function by itself; `more` are arguments that follow a vCPU."""
         task = self._task(actor, *more)
-        self.memory = dict(alone(self.reading.program, self.reading.others, task, GIVEN, self.memory))
+        self.memory = dict(alone(self.reading.program, self.reading.others, task, self.memory))
 
     def is_idle(self, task: Task) -> bool:
         """Say whether a thread looks at nothing that others may see."""
         if task.number not in self._idle:
-            self._idle[task.number] = idle(self.reading.program, self.reading.others, task, GIVEN, self.memory)
+            self._idle[task.number] = idle(self.reading.program, self.reading.others, task, self.memory)
         return self._idle[task.number]
 
     def bring_to(self, situation: Situation, syncs: bool) -> None:
@@ -289,7 +287,7 @@ class Scene:
         """Let the threads take turns in every way, as `Explorer.explore` does."""
         reading = self.reading
         self.memory.pop(Cell("", KICKED, (0,)), None)
-        explorer = Explorer(reading.program, reading.others, self.tasks, GIVEN, self.memory, all_cuts, self.claims)
+        explorer = Explorer(reading.program, reading.others, self.tasks, self.memory, all_cuts, self.claims)
         return explorer.explore(self.ask, limit, believed)
 
     # What is asked when all threads have ended --------------------------------------------------
@@ -314,7 +312,7 @@ class Scene:
 
     def _behind_exit(self, memory: Memory, vcpu: int) -> Memory:
         task = self._task(Actor(_EXIT, vcpu, vcpu))
-        return alone(self.reading.program, self.reading.others, task, GIVEN, memory)
+        return alone(self.reading.program, self.reading.others, task, memory)
 
 
 def _ends(scene: Scene, irq: int, memory: Memory) -> Iterator[Asked]:
@@ -378,20 +376,6 @@ def _pointers(inputs: Inputs, domain: Domain, place: Place, key: Key) -> Any:
 
 PRIVATE = frozenset(f"{WORLD}.{name}" for name in ("cpu", "in_interrupt", "irqs_off"))
 PER_CPU = frozenset((vgic.RUNNING, "vgicheck_gich[]"))
-
-
-def _kick(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
-    """`kvm_vcpu_kick(vcpu)`: it is told that the vCPU was kicked, which takes it off its wait queue."""
-    vcpu = args[0]
-    if not isinstance(vcpu, Address) or vcpu.object != vgic.VCPUS:
-        raise Unsupported("a kick of a vCPU of which nothing is known", call.loc)
-    state.memory.put(Place(KICKED, vcpu.path[:1], Int(32, True), (8,), object=KICKED), vcpu.path[:1], 1, TRUE)
-    waits = e.layout.place(Address("vgicheck_waits", vcpu.path[:1]))
-    state.memory.put(waits, waits.key, 0, TRUE)
-    return 0
-
-
-GIVEN = {"kvm_vcpu_kick": _kick}
 
 
 def entry(reading: Reading, kind: str) -> str:

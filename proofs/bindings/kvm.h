@@ -108,7 +108,9 @@ static inline int kvm_phys_addr_ioremap(struct kvm *kvm, phys_addr_t guest_ipa, 
 #endif
 
 /* Wakes a vCPU; touches nothing of the VGIC */
-#ifndef VGICHECK_HAVE_kvm_vcpu_kick
+#ifdef VGICHECK_RUN
+void kvm_vcpu_kick(struct kvm_vcpu *vcpu);
+#elif !defined(VGICHECK_HAVE_kvm_vcpu_kick)
 static inline void kvm_vcpu_kick(struct kvm_vcpu *vcpu)
 {
 	vgicheck_claim("no-undefined", vcpu != NULL, "a vCPU that is kicked is there");

@@ -21,6 +21,15 @@ static int vgicheck_waits[8];
 /* Of each vCPU, whether it has turned back before the guest. */
 static int vgicheck_turned_back[8];
 
+/* Of each vCPU, whether it was kicked. */
+static int vgicheck_kicked[8];
+
+void kvm_vcpu_kick(struct kvm_vcpu *vcpu)
+{
+	vgicheck_kicked[vcpu->vcpu_id] = 1;
+	vgicheck_waits[vcpu->vcpu_id] = 0;
+}
+
 /* The guest ends what is in its list registers, or does nothing; then GICH is saved. */
 static void vgicheck_guest(struct kvm_vcpu *vcpu, bool serves)
 {

@@ -24,7 +24,6 @@ from ..engine.maps import Key
 from .ir import Loc, Program, Unsupported
 from .memory import Given
 from .steps import Cell, Control, Step, Thread
-from .summary import Intrinsic
 
 Memory = Mapping[Cell, Any]
 """What cells hold; one that is not there holds what it did at first."""
@@ -174,12 +173,11 @@ class Explorer:
         program: Program,
         ours: frozenset[str],
         tasks: Sequence[Task],
-        given: Mapping[str, Intrinsic],
         start: Memory,
         all_cuts: bool = False,
         claims: Claims = no_claims,
     ) -> None:
-        self._program, self._ours, self._given = program, ours, given
+        self._program, self._ours = program, ours
         self._tasks = tasks
         self._threads = self._new_threads()
         self._start = dict(start)
@@ -193,7 +191,7 @@ class Explorer:
         self._forget()
 
     def _new_threads(self) -> list[Thread]:
-        return [Thread(self._program, self._ours, task, self._given) for task in self._tasks]
+        return [Thread(self._program, self._ours, task) for task in self._tasks]
 
     def explore(self, ask: Ask, limit: int, believed: frozenset[str] = frozenset()) -> Explored:
         """Run every state, `limit` at the most, without the steps for which a claim fails that is believed.
@@ -535,12 +533,12 @@ def _found(memory: Memory) -> Callable[[Cell], tuple[Any] | None]:
     return lambda cell: (memory[cell],) if cell in memory else None
 
 
-def alone(program: Program, ours: frozenset[str], task: Task, given: Mapping[str, Intrinsic], start: Memory) -> Memory:
+def alone(program: Program, ours: frozenset[str], task: Task, start: Memory) -> Memory:
     """Return what the cells hold after a function ran by itself.
 
     Raises `Unsupported` where it is not understood, or does something that it must not.
     """
-    thread, memory = Thread(program, ours, task, given), dict(start)
+    thread, memory = Thread(program, ours, task), dict(start)
     control = thread.start(task.function, task.args)
     while not control.ended:
         step = thread.step(control, _found(memory), lambda cell: False)
@@ -552,8 +550,8 @@ def alone(program: Program, ours: frozenset[str], task: Task, given: Mapping[str
     return memory
 
 
-def idle(program: Program, ours: frozenset[str], task: Task, given: Mapping[str, Intrinsic], start: Memory) -> bool:
+def idle(program: Program, ours: frozenset[str], task: Task, start: Memory) -> bool:
     """Say whether a function ends without having looked at anything in memory."""
-    thread = Thread(program, ours, task, given)
+    thread = Thread(program, ours, task)
     step = thread.step(thread.start(task.function, task.args), _found(start), lambda cell: True)
     return step.after is not None and step.after.ended and not step.seen

@@ -294,14 +294,11 @@ class _Region:
 class Thread(Evaluator):
     """Runs functions of a program step by step.
 
-    `given` are functions of the surroundings whose meaning is not in C; a source that brings one itself keeps its own.
     Raises `Unsupported` for what is not understood, and `Limit` where a step does not end.
     """
 
-    def __init__(
-        self, program: Program, ours: frozenset[str], around: Surroundings, given: Mapping[str, Intrinsic]
-    ) -> None:
-        known = {name: run for name, run in {**LOCKS, **given}.items() if _is_ours(program, name, ours)}
+    def __init__(self, program: Program, ours: frozenset[str], around: Surroundings) -> None:
+        known = {name: run for name, run in LOCKS.items() if _is_ours(program, name, ours)}
         intrinsics = {name: _at_once(run) if name in ATOMIC else run for name, run in INTRINSICS.items()}
         super().__init__(program, around.inputs, {**intrinsics, **SEARCHES, **known},
                          ours=ours, by_words=True)  # fmt: skip

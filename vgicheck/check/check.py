@@ -80,7 +80,10 @@ def check(source: Source, properties: Sequence[str], runner: Runner, native: boo
 
 
 def reading_of(source: Source, path: str, *behind: Part) -> Reading:
-    """Read one file of a source, with the headers and stubs that go before it, and what is to stand behind it."""
+    """Read one file of a source, with the headers and stubs that go before it, and what is to stand behind it.
+
+    With something behind it the file is to be run, and VGICHECK_RUN is defined.
+    """
     text = source.tree.read(path)
     assert text is not None
     folder = str(PurePosixPath(path).parent)
@@ -98,6 +101,8 @@ def reading_of(source: Source, path: str, *behind: Part) -> Reading:
         Part(path, text, judged=True),
         *behind,
     ]
+    if behind:
+        defines["VGICHECK_RUN"] = "1"
     found = read(parts, defines, "aarch64-linux-gnu" if "arm64" in PurePosixPath(path).parts else clang.TARGET)
     own = "\n".join(code_of(h.text) for h in before if not h.ours and not h.structures and h.name in beside_it)
     found.internal = frozenset(name for name in found.places if re.search(rf"\b{name}\s*\(", own))
