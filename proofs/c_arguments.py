@@ -28,7 +28,9 @@ def task(argument: Argument, source: Source) -> Task:
         yield from judged(argument, source)
 
     return Task(
-        ("c-argument", argument.id, source.text, str(source.limit)), tuple((name, argument.id) for name in asked), run
+        ("c-argument", argument.id, source.text, str(source.limit), str(source.native)),
+        tuple((name, argument.id) for name in asked),
+        run,
     )
 
 

@@ -61,5 +61,5 @@ def between_task(source: Source, one: str, two: str, names: Sequence[str], all_c
                 )
             yield found
 
-    key = ("c-race", source.text, one, two, str(source.limit), *names)
+    key = ("c-race", source.text, one, two, str(source.limit), str(source.native), *names)
     return Task(key, tuple((n, subject) for n in names), run)

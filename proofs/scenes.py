@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from vgicheck.c.confirm import Outcome
 from vgicheck.c.domain import Address, Domain
-from vgicheck.c.interleave import Asked, Claims, Explored, Explorer, Memory, Task, alone, held, idle, no_claims
+from vgicheck.c.interleave import Asked, Broken, Claims, Explored, Explorer, Memory, Task, alone, held, idle, no_claims
 from vgicheck.c.ir import Loc, Pointer, StructRef, Unsupported
 from vgicheck.c.memory import Given, Inputs, Layout, Place
+from vgicheck.c.stepped import Around, Replayed
 from vgicheck.c.steps import Cell
 from vgicheck.check.reading import Part, Reading
 from vgicheck.engine.maps import Key
@@ -290,6 +292,16 @@ class Scene:
         explorer = Explorer(reading.program, reading.others, self.tasks, self.memory, all_cuts, self.claims)
         return explorer.explore(self.ask, limit, believed)
 
+    def natively(self, broken: Broken, ends: bool) -> Outcome:
+        """Make a run again in compiled C; `ends` says that all threads end in it.  This runs code of the source."""
+        running = [f"&{vgic.VCPUS}[{task.inputs.cells[vgic.SELF, ()]}]" for task in self.tasks]
+        own = {f"{WORLD}.{name}": self._firsts(f"{WORLD}.{name}") for name in ("cpu", "in_interrupt", "irqs_off")}
+        around = Around(self.reading.text, self.reading.defines, own | {vgic.RUNNING: running}, PER_CPU_ARRAYS)
+        return Replayed(self.layout, self.tasks, self.memory, around, broken).outcome(ends)
+
+    def _firsts(self, region: str) -> list[str]:
+        return [str(task.inputs.cells[region, ()]) for task in self.tasks]
+
     # What is asked when all threads have ended --------------------------------------------------
 
     def ask(self, memory: Memory) -> Iterator[Asked]:
@@ -374,6 +386,7 @@ def _pointers(inputs: Inputs, domain: Domain, place: Place, key: Key) -> Any:
     return vgic.pointers(inputs, domain, place, key)
 
 
+PER_CPU_ARRAYS = {"vgicheck_gich": ("u8", 0x1000)}
 PRIVATE = frozenset(f"{WORLD}.{name}" for name in ("cpu", "in_interrupt", "irqs_off"))
 PER_CPU = frozenset((vgic.RUNNING, "vgicheck_gich[]"))
 

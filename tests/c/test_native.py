@@ -199,14 +199,50 @@ char bytes[8];
         ("vgicheck_result = *(long long *)(p + index)", "&s.high", True),
         ("vgicheck_result = p[index]", "&s.low[3]", False),
         ("vgicheck_result = p[index]", "&s.low[5]", False),
-        ("s.high[0]++", "&s.low[4]", False),
+        ("s.high[0]++", "&s.low[4]", True),
     ],
 )
 def test_an_access_to_a_watched_address(call: str, watch: str, seen: bool) -> None:
-    """An access of the call to the very address traps; one beside it, one by name, and what assigns the inputs do not."""
+    """An access of the call to the very address traps; one beside it, and what assigns the inputs, do not."""
     inputs = ["index", "s.low[3]", "s.low[4]", "s.low[5]"]
     with compile_unit(WATCH, inputs, call, ["index"], optimise=0, watch=watch) as program:
         assert (program.run([4, 0, 0, 0]).trap == native.WATCHED) is seen
+
+
+TURNS = """
+unsigned x, seen[2];
+static void add(void) { x += 1; }
+static void look(void) { seen[0] = x; seen[1] = x; }
+static void own(unsigned int thread, int in) { }
+static void (*const threads[])(void) = { add, look };
+static const struct vgicheck_cut cuts[] = { { (unsigned long)&x, 3 } };
+static const struct vgicheck_move moves[] = { MOVES };
+static const struct vgicheck_turns turns = { 1, sizeof(moves) / sizeof(moves[0]), cuts, moves, threads, own };
+"""
+
+
+@needs_native
+@pytest.mark.parametrize(
+    ("moves", "left"),
+    [
+        ("{ 0, X, 1, 0 }, { 0, X, 0, 1 }, { 1, X, 1, 0 }, { 1, X, 1, 0 }", (3, 6, 6, 6)),
+        ("{ 1, X, 1, 0 }, { 0, X, 1, 0 }, { 0, X, 0, 1 }, { 1, X, 1, 0 }", (3, 6, 5, 6)),
+        ("{ 0, X, 1, 0 }, { 1, X, 1, 0 }", (0, 5, 5, 0)),
+        ("{ 0, X, 1, 1 }, { 0, 0, 0, 0 }", (1, 6, 0, 0)),
+        ("{ 0, X, 0, 0 }", (0, 5, 0, 0)),
+        ("{ 0, X, 0, 1 }", native.ASTRAY),
+        ("{ 0, X + 4, 1, 0 }", native.ASTRAY),
+        ("{ 0, X, 1, 0 }, { 0, 0, 0, 0 }", native.ASTRAY),
+        ("{ 0, X, 1, 1 }, { 0, X, 1, 0 }", native.ASTRAY),
+    ],
+)
+def test_threads_take_turns(moves: str, left: tuple[int, ...] | str) -> None:
+    """Threads make the accesses that are said, in that order: which have ended, and what is left; no others."""
+    observed = ["vgicheck_result", "x", "seen[0]", "seen[1]"]
+    with compile_unit(TURNS.replace("MOVES", moves.replace("X", "(unsigned long)&x")), ["x"],
+                      "vgicheck_result = vgicheck_take(&turns)", observed, optimise=0, tells=True) as program:  # fmt: skip
+        expected = NativeResult(trap=left) if isinstance(left, str) else NativeResult(left)
+        assert program.run_many([[5], [5]]) == [expected] * 2
 
 
 @needs_native

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import permutations
 from typing import Any
 
@@ -60,21 +60,32 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A step of a run: which thread made it, on which lines, and what it read and left that others may see."""
+    """A step of a run: which thread made it, on which lines, and what it read and left that others may see.
+
+    One that `waits` for a lock is not made.
+    """
 
     task: int
     at: tuple[Loc, ...]
     reads: tuple[tuple[Cell, Any], ...]
     writes: tuple[tuple[Cell, Any], ...]
+    waits: Cell | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """What must not be, and the steps that lead there; `fault` is the line where it fails, if it is one."""
+    """What must not be, and the steps that lead there; `fault` is the line where it fails, if it is one.
+
+    `trap` is the check in the code that fails with the last step, if one does.  `left` is what the cells hold then, and
+    `visible` are those of which each access was a step.
+    """
 
     sentence: str
     moves: tuple[Move, ...]
     fault: Loc | None = None
+    trap: str = ""
+    left: Memory = field(default_factory=dict, repr=False)
+    visible: frozenset[Cell] = field(default=frozenset(), repr=False)
 
 
 @dataclass(slots=True)
@@ -209,12 +220,17 @@ class Explorer:
             except _Again:
                 continue
             for name, broken in seen.broken.items():
-                if not self._replays(name, broken, ask):
+                left = self._replayed(name, broken, ask)
+                if left is None:
                     raise ValueError(f"{name}: the run that was found does not break it when it is made again")
+                seen.broken[name] = replace(broken, left=left, visible=frozenset(self._visible))
             return seen
 
-    def _replays(self, name: str, broken: Broken, ask: Ask) -> bool:
-        """Make the steps of a run again, with threads that remember nothing; say whether it ends as was found."""
+    def _replayed(self, name: str, broken: Broken, ask: Ask) -> Memory | None:
+        """Make the steps of a run again, with threads that remember nothing.
+
+        Return what the cells hold then, None where it does not end as was found.
+        """
         threads, memory = self._new_threads(), dict(self._start)
         controls = [t.start(task.function, task.args) for t, task in zip(threads, self._tasks, strict=True)]
         begun = list(controls)
@@ -228,22 +244,21 @@ class Explorer:
         for move in broken.moves:
             made = step(move.task)
             if any(claim.kind == name for claim in made.failed):
-                return True
+                return memory
             moment = self._moment(move.task, made, controls, begun, read)
             if any(a.property == name and a.premise and not a.holds for a in self._claims(moment)):
-                return True
+                return memory | dict(made.writes)
             if made.waits is not None and name in (LOCK_IRQ_SAFE, LOCKS_BALANCED):
-                return bool(memory.get(made.waits, 0))
+                return memory if memory.get(made.waits, 0) else None
             if made.after is None:
-                return False
+                return None
             memory.update(made.writes)
             controls[move.task] = made.after
         if name == NO_DEADLOCK:
-            left = [n for n, control in enumerate(controls) if not control.ended]
-            return bool(left) and any(step(n).waits is not None for n in left)
-        return all(c.ended for c in controls) and any(
-            end.property == name and end.premise and not end.holds for end in ask(memory)
-        )
+            waiting = [n for n, control in enumerate(controls) if not control.ended]
+            return memory if any(step(n).waits is not None for n in waiting) else None
+        failed = any(end.property == name and end.premise and not end.holds for end in ask(memory))
+        return memory if failed and all(c.ended for c in controls) else None
 
     def _moment(
         self,
@@ -339,7 +354,7 @@ class Explorer:
                 for claim in step.failed:
                     if claim.kind not in seen.broken:
                         moves = (*self._moves(state, parents), self._move(number, state))
-                        seen.broken[claim.kind] = Broken(claim.text, moves, claim.loc)
+                        seen.broken[claim.kind] = Broken(claim.text, moves, claim.loc, f"{claim.kind}: {claim.text}")
                 if step.after is None:
                     seen.ended = (
                         seen.ended or f"a run ends at line {step.at[-1] if step.at else 0}, and is not followed"
@@ -480,8 +495,8 @@ class Explorer:
         else:
             return False
         if name not in seen.broken:
-            last = Move(number, step.at, (), ())
-            seen.broken[name] = Broken(sentence, (*self._moves(state, parents), last), step.at[-1])
+            moves = (*self._moves(state, parents), self._move(number, state))
+            seen.broken[name] = Broken(sentence, moves, step.at[-1])
         return True
 
     def _judge_end(self, ask: Ask, state: State, parents: Mapping[State, Any], seen: Explored) -> None:
@@ -504,7 +519,8 @@ class Explorer:
     def _move(self, number: int, state: State) -> Move:
         step = self._step(number, state)
         reads = tuple((c, v) for c, v in step.reads if c in step.seen)
-        return Move(number, step.at, reads, tuple((c, v) for c, v in step.writes.items() if c in step.seen))
+        writes = tuple((c, v) for c, v in step.writes.items() if c in step.seen)
+        return Move(number, step.at, reads, writes, step.waits)
 
 
 class _Nothing:

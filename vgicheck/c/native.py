@@ -71,13 +71,14 @@ _COMPLAINTS = ("-w", "-fmax-errors=1", "-fno-diagnostics-show-caret")
 _FLAGS = (*_TARGET, *_FREESTANDING, *_AS_THE_KERNEL, *_COMPLAINTS, "-fno-asynchronous-unwind-tables")
 # A function that nothing of the run calls may call what is not there.
 _SECTIONS = ("-ffunction-sections", "-fdata-sections")
-_WATCH = ("-fsanitize=kernel-address", "--param=asan-instrumentation-with-call-threshold=0", "--param=asan-stack=0",
-          "--param=asan-globals=0")  # fmt: skip
+_TELLING = ("-fsanitize=thread",)
 _LINK = ("-nostdlib", "-static", "-no-pie", "-Wl,-e,_start,-z,noexecstack,-z,norelro,--build-id=none,--gc-sections")
 
 
 WATCHED = "access to the watched address"
 """The trap of a run that reads or writes at the address that is watched."""
+ASTRAY = "an access that is not the next one"
+"""The trap of threads that take turns, where one makes another access than was said."""
 
 
 class NativeError(ValueError):
@@ -204,6 +205,7 @@ def compile_unit(
     defines: Mapping[str, str] | None = None,
     sanitize: Sequence[str] = (),
     watch: str = "",
+    tells: bool = False,
     locals_are: str = "",
     seconds: float = 2.0,
     batch_seconds: float = 60.0,
@@ -216,8 +218,9 @@ def compile_unit(
     The text has no `main`, and may use `vgicheck_trap(const char *)`, which ends the vector, and
     `vgicheck_result`, an `unsigned long long` for the call to keep its value in; both are declared ahead of it.
     `sanitize` are checks of gcc's -fsanitize= that trap in the unit, `signal SIGILL`, when they fail.
-    With an address to `watch`, an expression, an access of the call to that very address traps with `WATCHED`, unless
-    gcc sees that it is to an object of a name, and in it.
+    With an address to `watch`, an expression, an access of the call to that very address traps with `WATCHED`.
+    Where the unit `tells` of its accesses the call may be of `vgicheck_take`, see `stubs/native.h`; a thread that comes
+    to another access than its move says traps with `ASTRAY`.
     `locals_are` says what is in locals that nothing was written to, where `optimise` is 0: `zero`, or a `pattern`.
     `optimise` is the level of -O, 0 to 3; `seconds` and `batch_seconds` are as in `NativeProgram.run_many`.
 
@@ -251,10 +254,11 @@ def compile_unit(
             f"-DVGICHECK_NO_SANDBOX={_NO_SANDBOX}",
             f"-DVGICHECK_NO_MEMORY={_NO_MEMORY}",
             f'-DVGICHECK_WATCHED="{WATCHED}"',
+            f'-DVGICHECK_ASTRAY="{ASTRAY}"',
             f"-DVGICHECK_CPU_SECONDS={math.ceil(batch_seconds) + 1}",
         ]
         checks = [f"-fsanitize={','.join(sanitize)}", "-fsanitize-undefined-trap-on-error"] if sanitize else []
-        checks += _WATCH if watch else []
+        checks += _TELLING if watch or tells else []
         checks += [f"-ftrivial-auto-var-init={locals_are}"] if locals_are else []
         unit_flags = [*_FLAGS, *_SECTIONS, f"-O{optimise}", *checks]
         _compiler(directory, [*unit_flags, "-c", "-x", "cpp-output", "unit.i", "-o", "unit.o"])

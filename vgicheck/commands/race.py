@@ -29,6 +29,7 @@ SMALL_NUMBER = click.IntRange(1, 8)
 @click.argument("arguments", nargs=-1, metavar="[ARGUMENT ...]")
 @click.option("--between", nargs=2, metavar="FUNC FUNC", help="Ask what two functions break that run at the same time.")
 @click.option("--source", metavar="SOURCE", help="Of this C, or of a patch, not of the model.")
+@click.option("--native", is_flag=True, help="Of --source: replay refutations in compiled C too. This runs its code.")
 @click.option("--property", "names", multiple=True, metavar="PROPERTY", help="Of --between: only these properties.")
 @click.option("--generation", default="", help="Whose choices the model makes; by default what an argument is about.")
 @click.option("--vcpus", type=SMALL_NUMBER, help="One machine of this many vCPUs, instead of several small ones.")
@@ -44,6 +45,7 @@ def race(
     arguments: Sequence[str],
     between: tuple[str, str] | None,
     source: str | None,
+    native: bool,
     names: Sequence[str],
     generation: str,
     vcpus: int | None,
@@ -64,7 +66,9 @@ def race(
             raise Wrong("--source goes with arguments or --between, and --limit-states; leave the rest out")
         if (between and arguments) or (names and not between):
             raise Wrong("--between is a question of its own, and --property belongs to it; leave the arguments out")
-        _race_source(source, arguments, between, names, limit_states, options)
+        _race_source(source, arguments, between, names, limit_states, native, options)
+    if native:
+        raise Wrong("--native belongs to --source; the model is no C")
     from proofs import races, second
     from proofs.arguments import ARGUMENTS
     from proofs.overlap import FUNCTION
@@ -121,6 +125,7 @@ def _race_source(
     between: tuple[str, str] | None,
     names: Sequence[str],
     limit: int | None,
+    native: bool,
     options: Options,
 ) -> NoReturn:
     """Judge arguments of a C source, or ask what two of its functions break that run at the same time."""
@@ -129,10 +134,13 @@ def _race_source(
     from proofs.overlap import FUNCTION
     from proofs.scenes import around
 
+    from ..c import native as native_runs
     from ..check.check import reading_of
     from ..check.tree import SourceError, find, no_function
     from ..engine.cache import digest_of
 
+    if native and (reason := native_runs.available()) is not None:
+        raise Wrong(f"--native: {reason}")
     known("", arguments, ARGUMENTS, "arguments")
     known("--property", names, meetings.IDS, "properties")
     known("--between", between or (), FUNCTION, "functions that race")
@@ -148,7 +156,7 @@ def _race_source(
     except SourceError as error:
         raise Wrong(str(error)) from None
     assumed = (*meetings.ASSUMED, *([meetings.OF_A_PATCH] if of_patch else []))
-    where = meetings.Source(reading, path, digest_of(reading.text), limit or meetings.LIMIT, assumed)
+    where = meetings.Source(reading, path, digest_of(reading.text), limit or meetings.LIMIT, assumed, native)
     chosen = [ARGUMENTS[name] for name in dict.fromkeys(arguments or ARGUMENTS)]
     if between:
         one, two = (FUNCTION[name].name for name in between)

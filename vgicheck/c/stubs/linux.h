@@ -277,11 +277,25 @@ static inline int __test_and_clear_bit(int nr, volatile unsigned long *addr)
 	return test_and_clear_bit(nr, addr);
 }
 
+/* The first bit from `offset` on that is not as in `flip`; each word is read once. */
+static inline int vgicheck_next_bit(const unsigned long *addr, int size, int offset, unsigned long flip)
+{
+	unsigned long left;
+
+	while (offset < size) {
+		left = (addr[offset / BITS_PER_LONG] ^ flip) >> offset % BITS_PER_LONG;
+		if (left) {
+			offset += __builtin_ctz(left);
+			return offset < size ? offset : size;
+		}
+		offset += BITS_PER_LONG - offset % BITS_PER_LONG;
+	}
+	return size;
+}
+
 static inline int find_next_bit(const unsigned long *addr, int size, int offset)
 {
-	while (offset < size && !test_bit(offset, addr))
-		offset++;
-	return offset < size ? offset : size;
+	return vgicheck_next_bit(addr, size, offset, 0);
 }
 
 static inline int find_first_bit(const unsigned long *addr, int size)
@@ -291,9 +305,7 @@ static inline int find_first_bit(const unsigned long *addr, int size)
 
 static inline int find_next_zero_bit(const unsigned long *addr, int size, int offset)
 {
-	while (offset < size && test_bit(offset, addr))
-		offset++;
-	return offset < size ? offset : size;
+	return vgicheck_next_bit(addr, size, offset, ~0UL);
 }
 
 static inline int find_first_zero_bit(const unsigned long *addr, int size)

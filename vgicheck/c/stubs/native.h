@@ -22,6 +22,33 @@ extern unsigned long long vgicheck_result;
 /* The address at which an access of the unit traps, where it is compiled to tell of its accesses; 0 for none. */
 extern unsigned long vgicheck_watched;
 
+/*
+ * Threads that take turns, in a unit that is compiled to tell of its accesses.  A thread stops ahead of each access to a
+ * cell at which others may look; a move is one such access and what follows it, up to the next.  An operation that is
+ * one access for others may be a load and a store here: a move says which it makes.
+ */
+struct vgicheck_cut {
+	unsigned long address;
+	unsigned long threads;		/* bit n: thread n stops there */
+};
+
+struct vgicheck_move {
+	unsigned int thread;
+	unsigned long address;		/* of the cell, or 0 where the thread ends without another */
+	int reads, writes;		/* neither where the thread only gets there, and waits */
+};
+
+struct vgicheck_turns {
+	unsigned int nr_cuts, nr_moves;
+	const struct vgicheck_cut *cuts;
+	const struct vgicheck_move *moves;
+	void (*const *threads)(void);
+	void (*own)(unsigned int thread, int in);	/* puts what a thread or its CPU has for itself in its place, or away */
+};
+
+/* Makes the moves in order, and returns which threads have ended, by bits. */
+unsigned long vgicheck_take(const struct vgicheck_turns *turns);
+
 /* Written for each unit beside its text: word 0 of either array belongs to the runtime. */
 extern unsigned long long vgicheck_inputs[], vgicheck_outputs[];
 extern const unsigned long vgicheck_input_bytes, vgicheck_output_bytes;
@@ -247,19 +274,144 @@ __asm__(".globl _start\n"
 	"	movl %esp, stack\n"
 	"	call begin\n");
 
-/* What a unit calls ahead of each access, where one is watched for ------------------------------------------------- */
+/* Threads that take turns ------------------------------------------------------------------------------------------ */
+
+enum { THREADS = 8, THREAD_STACK_BYTES = 1 << 16 };
+
+static const struct vgicheck_turns *turns;
+static const struct vgicheck_move *doing;
+static int loaded, stored;
+static unsigned int running;	/* the number of the thread that runs, from 1; 0 for none */
+static void *outside;
+static struct {
+	void *stack;
+	unsigned long at;		/* what it is about to access */
+	int begun, ended;
+} threads[THREADS];
+static unsigned char stacks[THREADS][THREAD_STACK_BYTES] __attribute__((aligned(16)));
+
+/* Leaves what the C keeps in registers on one stack, and goes on with another. */
+void vgicheck_switch(void **from, void *to);
+__asm__("vgicheck_switch:\n"
+	"	movl 4(%esp), %eax\n"
+	"	movl 8(%esp), %edx\n"
+	"	pushl %ebp\n"
+	"	pushl %ebx\n"
+	"	pushl %esi\n"
+	"	pushl %edi\n"
+	"	movl %esp, (%eax)\n"
+	"	movl %edx, %esp\n"
+	"	popl %edi\n"
+	"	popl %esi\n"
+	"	popl %ebx\n"
+	"	popl %ebp\n"
+	"	ret\n");
+
+static void pause(unsigned long at)
+{
+	threads[running - 1].at = at;
+	vgicheck_switch(&threads[running - 1].stack, outside);
+}
+
+static void run_thread(void)
+{
+	turns->threads[running - 1]();
+	threads[running - 1].ended = 1;
+	pause(0);
+}
+
+static void go_on(unsigned int thread)
+{
+	turns->own(thread, 1);
+	running = thread + 1;
+	vgicheck_switch(&outside, threads[thread].stack);
+	running = 0;
+	turns->own(thread, 0);
+}
+
+/* Lets a thread come to its first stop. */
+static void begin_thread(unsigned int thread)
+{
+	void **top = (void **)(stacks[thread] + THREAD_STACK_BYTES - 64);
+
+	top[4] = run_thread;	/* above four registers */
+	threads[thread].stack = top;
+	threads[thread].begun = 1;
+	doing = 0;
+	go_on(thread);
+}
+
+unsigned long vgicheck_take(const struct vgicheck_turns *wanted)
+{
+	unsigned long ended = 0;
+	unsigned int n;
+
+	turns = wanted;
+	for (n = 0; n < turns->nr_moves; n++) {
+		const struct vgicheck_move *move = &turns->moves[n];
+
+		if (!threads[move->thread].begun)
+			begin_thread(move->thread);
+		if (threads[move->thread].at != move->address)
+			vgicheck_trap(VGICHECK_ASTRAY);
+		if (!move->reads && !move->writes)
+			continue;
+		doing = move;
+		loaded = stored = 0;
+		go_on(move->thread);
+	}
+	for (n = 0; n < THREADS; n++)
+		ended |= (unsigned long)threads[n].ended << n;
+	return ended;
+}
+
+static int stops_at(unsigned long address)
+{
+	unsigned int n;
+
+	for (n = 0; n < turns->nr_cuts; n++)
+		if (turns->cuts[n].address == address && turns->cuts[n].threads >> (running - 1) & 1)
+			return 1;
+	return 0;
+}
+
+/* Says whether an access is part of the move at hand, and takes note of it. */
+static int belongs(unsigned long address, int stores)
+{
+	if (!doing || address != doing->address || stored)
+		return 0;
+	if (stores)
+		return stored = doing->writes;
+	if (!doing->reads || (loaded && !doing->writes))
+		return 0;
+	return loaded = 1;
+}
+
+static void take_turns(unsigned long address, int stores)
+{
+	if (!running || !stops_at(address) || belongs(address, stores))
+		return;
+	pause(address);
+	if (!belongs(address, stores))
+		vgicheck_trap(VGICHECK_ASTRAY);
+}
+
+/* What a unit calls ahead of each access, where it is compiled to tell --------------------------------------------- */
 
 unsigned long vgicheck_watched;
 
-static void accesses(unsigned long address)
+static void accesses(unsigned long address, int stores)
 {
 	if (vgicheck_watched && address == vgicheck_watched)
 		vgicheck_trap(VGICHECK_WATCHED);
+	take_turns(address, stores);
 }
 
 #define ACCESSES(size) \
-	void __asan_load##size##_noabort(unsigned long address) { accesses(address); } \
-	void __asan_store##size##_noabort(unsigned long address) { accesses(address); }
+	void __tsan_read##size(unsigned long address) { accesses(address, 0); } \
+	void __tsan_write##size(unsigned long address) { accesses(address, 1); } \
+	void __tsan_unaligned_read##size(unsigned long address) { accesses(address, 0); } \
+	void __tsan_unaligned_write##size(unsigned long address) { accesses(address, 1); }
 
 ACCESSES(1)
 ACCESSES(2)
@@ -267,17 +419,25 @@ ACCESSES(4)
 ACCESSES(8)
 ACCESSES(16)
 
-void __asan_loadN_noabort(unsigned long address, unsigned long size)
+void __tsan_read_range(unsigned long address, unsigned long size)
 {
-	accesses(address);
+	accesses(address, 0);
 }
 
-void __asan_storeN_noabort(unsigned long address, unsigned long size)
+void __tsan_write_range(unsigned long address, unsigned long size)
 {
-	accesses(address);
+	accesses(address, 1);
 }
 
-void __asan_handle_no_return(void)
+void __tsan_init(void)
+{
+}
+
+void __tsan_func_entry(void *caller)
+{
+}
+
+void __tsan_func_exit(void)
 {
 }
 
