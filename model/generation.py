@@ -134,6 +134,8 @@ V3_9 = replace(
     inject_skips_active=True,
     irq_rearms=True,
     lr_count_six_bits=True,
+    queue_finds_unused=True,
+    requeue_keeps_eoi=True,
     sync_processes_eisr=True,
     exit_turns_off=True,
     mmio_lanes=True,
@@ -144,11 +146,9 @@ V3_10 = replace(
     vcpu_id_checked=True,
     vmcr_reset=True,
     vmcr_masked=True,
-    queue_finds_unused=True,
-    requeue_keeps_eoi=True,
     sync_locks=True,
 )
-"""What single functions of v3.10 do; its machine has not been judged.  v3.9 looks for list registers in lr_used too."""
+"""What single functions of v3.10 do; its machine has not been judged."""
 NOT_NEEDED = (
     "vmcr_masked",
     "queue_finds_unused",

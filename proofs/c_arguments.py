@@ -28,7 +28,7 @@ def task(argument: Argument, source: Source) -> Task:
         yield from judged(argument, source)
 
     return Task(
-        ("c-argument", argument.id, source.text, str(source.limit), str(source.native)),
+        ("c-argument", argument.id, source.text, *source.how),
         tuple((name, argument.id) for name in asked),
         run,
     )
@@ -48,23 +48,26 @@ def judged(argument: Argument, source: Source) -> Iterator[Obligation]:
         return
     assert in_c is not None
     granted = frozenset(claim.sentence for claim in in_c.granted)
-    met = Met.of(scenes(reading, in_c), source.limit, believed=granted)
+    met = Met.of(scenes(reading, in_c, source.lrs), source.limit, believed=granted)
     premise, conclusion = (met.obligation(asked, argument.id, source) for asked in (PREMISE, name))
     follows = conclusion
     if premise.verdict not in (Verdict.PROVED, Verdict.VACUOUS):
-        with_it = Met.of(scenes(reading, in_c), source.limit, believed=granted | {PREMISE})
+        with_it = Met.of(scenes(reading, in_c, source.lrs), source.limit, believed=granted | {PREMISE})
         follows = with_it.obligation(name, argument.id, source)
     yield premise
     yield replace(follows, property=FOLLOWS)
     yield conclusion
 
 
-def scenes(reading: Reading, in_c: InC) -> Iterator[Scene]:
-    """Yield the machines in which the threads of an argument meet. Raises `Unsupported`."""
+def scenes(reading: Reading, in_c: InC, lrs: int | None = None) -> Iterator[Scene]:
+    """Yield the machines in which the threads of an argument meet, of `lrs` list registers or its own number.
+
+    Raises `Unsupported`.
+    """
     for cast in in_c.casts:
         calls = {actor.calls for actor in cast}
         for situation in in_c.situations:
-            scene = Scene(reading, situation.name, in_c.lrs)
+            scene = Scene(reading, situation.name, lrs or in_c.lrs)
             scene.bring_to(situation, syncs=SYNC not in {called for kind in calls for called in CALLED.get(kind, ())})
             if MMIO in calls:
                 scene.store(ACCESSES[0])

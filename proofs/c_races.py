@@ -16,11 +16,11 @@ from .meetings import Met, Source
 from .scenes import ACCESSES, BLOCK, FLUSH, HANDLER, INJECT, MMIO, SITUATIONS, SYNC, Actor, Scene, entry, lacks
 
 
-def scenes(reading: Reading, one: str, two: str) -> Iterator[Scene]:
+def scenes(reading: Reading, one: str, two: str, lrs: int = 1) -> Iterator[Scene]:
     """Yield the machines in which two functions, by the names of `overlap`, meet. Raises `Unsupported`."""
     for situation in SITUATIONS:
         for access in ACCESSES if MMIO in (one, two) else (None,):
-            scene = Scene(reading, situation.name + (f"; the guest {access.name}" if access else ""))
+            scene = Scene(reading, situation.name + (f"; the guest {access.name}" if access else ""), lrs)
             scene.bring_to(situation, SYNC not in (one, two))
             if access is not None:
                 scene.store(access)
@@ -52,7 +52,7 @@ def between_task(source: Source, one: str, two: str, names: Sequence[str], all_c
     subject = " | ".join(entry(source.reading, kind) for kind in (one, two))
 
     def run() -> Iterator[Obligation]:
-        met = Met.of(scenes(source.reading, one, two), source.limit, all_cuts)
+        met = Met.of(scenes(source.reading, one, two, source.lrs or 1), source.limit, all_cuts)
         for name in names:
             found = met.obligation(name, subject, source)
             if found.verdict is Verdict.PROVED and not met.meet:
@@ -61,5 +61,5 @@ def between_task(source: Source, one: str, two: str, names: Sequence[str], all_c
                 )
             yield found
 
-    key = ("c-race", source.text, one, two, str(source.limit), str(source.native), *names)
+    key = ("c-race", source.text, one, two, *source.how, *names)
     return Task(key, tuple((n, subject) for n in names), run)

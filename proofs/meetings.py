@@ -63,6 +63,7 @@ class Source:
     text     tells one reading from another
     limit    states of one scene, at the most
     assumed  what is taken for granted of all that is run
+    lrs      list registers of a vCPU; None for as many as a question is asked of by itself
     native   whether refutations are replayed in compiled C as well, which runs code of the source
     """
 
@@ -72,6 +73,12 @@ class Source:
     limit: int = LIMIT
     assumed: tuple[Assumption, ...] = ASSUMED
     native: bool = False
+    lrs: int | None = None
+
+    @property
+    def how(self) -> tuple[str, ...]:
+        """How it is run, beside what."""
+        return str(self.limit), str(self.native), str(self.lrs)
 
 
 @dataclass(slots=True)

@@ -33,9 +33,10 @@ ACTIVE_IN_SERVICE, LR_UNIQUE, NOBODY_SLEEPS = "active-iff-in-service", "lr-uniqu
 SEEN_AT_AN_EXIT = (LEVEL_NOT_LOST, ORACLE_SOUND)
 """What a sync to come may still see to."""
 
-IRQ, OTHER_IRQ = 34, 35
-"""The SPI that a machine is about, targeted at vCPU 0, and one that is targeted at vCPU 1 and idle at first."""
-IRQS = (IRQ, OTHER_IRQ)
+IRQ, OTHER_IRQ, NEIGHBOUR = 34, 35, 36
+"""The SPI that a machine is about, and others that are idle at first."""
+TARGETS: Mapping[int, int] = {IRQ: 0, OTHER_IRQ: 1, NEIGHBOUR: 0}
+"""The vCPUs at which they are targeted."""
 VCPUS = 2
 DIST_BASE = 0x2C00_1000
 EOI, STATE, USED_BY = 1 << 19, 3 << 28, 0x3FF
@@ -195,10 +196,12 @@ class Scene:
         """Two vCPUs, and the SPIs enabled, level-triggered, each targeted at a vCPU of its own."""
         self.cells[f"{vgic.KVM}.online_vcpus.counter", ()] = VCPUS
         self.give(self.dist("enabled"), 1)
-        self.give(self.shared("irq_enabled"), bit(IRQ) | bit(OTHER_IRQ))
-        for vcpu, irq in enumerate(IRQS):
+        self.give(self.shared("irq_enabled"), sum(map(bit, TARGETS)))
+        for irq, vcpu in TARGETS.items():
             self.give(self.dist("irq_spi_cpu", irq - 32), vcpu)
-            self.give(self.dist("irq_spi_target", vcpu, "shared", "reg", 0), bit(irq))
+        for vcpu in range(VCPUS):
+            mine = sum(bit(irq) for irq, target in TARGETS.items() if target == vcpu)
+            self.give(self.dist("irq_spi_target", vcpu, "shared", "reg", 0), mine)
         self.give(self.dist("vgic_dist_base"), DIST_BASE)
         if self.has("vgic_dist", "vgic_dist_size"):
             self.give(self.dist("vgic_dist_size"), 0x1000)
@@ -319,7 +322,7 @@ class Scene:
             yield asked
 
     def _asked(self, memory: Memory) -> Iterator[Asked]:
-        for irq in IRQS:
+        for irq in TARGETS:
             yield from _ends(self, irq, memory)
 
     def _behind_exit(self, memory: Memory, vcpu: int) -> Memory:
@@ -353,11 +356,11 @@ def _ends(scene: Scene, irq: int, memory: Memory) -> Iterator[Asked]:
             if used >> n & 1:
                 used_lrs.append(lr)
                 owed |= bool(active and lr & EOI and eisr >> n & 1)
-    in_lr = any(lr & STATE for lr in used_lrs)
+    in_lr = valid > 0
     cached = has(scene.waits_at(target))
     waits = line and enabled and not active and not in_lr
     yield Asked(LEVEL_NOT_LOST, f"{irq} is high, enabled and in no list register, and nobody will look at it",
-              line and enabled, in_lr or owed or (cached and oracle), irq)  # fmt: skip
+              line and enabled, in_lr or owed or (cached and oracle and not active), irq)  # fmt: skip
     yield Asked(ORACLE_SOUND, f"{irq} waits for vCPU {target}, whose oracle bit is clear",
               waits, oracle, irq)  # fmt: skip
     yield Asked(ACTIVE_IN_SERVICE, f"{irq} is active, and no list register has its EOI still to be seen",

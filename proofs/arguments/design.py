@@ -85,6 +85,19 @@ REARM_UNDISTURBED = Premise(
     _undisturbed,
 )
 
+NOTHING_STALE = Premise(
+    "nothing-stale",
+    "what was saved of EISR and ELRSR speaks of no list register that was queued since",
+    ("turn_back",),
+    _nothing_stale,
+)
+LINE_AS_SYNC_READ = Premise(
+    "line-as-sync-read",
+    "the line is as the sync read it when it acts on it",
+    ("sync_rearm",),
+    _line_as_sync_read,
+)
+
 DESIGN: tuple[Argument, ...] = (
     Argument(
         id="sync-sets-oracle",
@@ -195,31 +208,23 @@ DESIGN: tuple[Argument, ...] = (
         words="The sync looks at the line after it has cleared the active bit, so that it needs no lock",
         where="arch/arm/kvm/vgic.c, vgic_process_maintenance of v3.9",
         between=(SYNC, INJECT),
-        premise=Premise(
-            "line-as-sync-read",
-            "the line is as the sync read it when it acts on it",
-            ("sync_rearm",),
-            _line_as_sync_read,
-        ),
+        premise=LINE_AS_SYNC_READ,
         conclusion="level-not-lost",
         generation="v3.9",
         instances=(ONE,),
         delivers=True,
+        granted=(NOTHING_STALE,),
     ),
     Argument(
         id="aborted-entry",
         words="An entry that is given up after the flush can go through the sync like any other",
         where="arch/arm/kvm/arm.c, kvm_arch_vcpu_ioctl_run",
         between=(SYNC, FLUSH),
-        premise=Premise(
-            "nothing-stale",
-            "what was saved of EISR and ELRSR speaks of no list register that was queued since",
-            ("turn_back",),
-            _nothing_stale,
-        ),
-        conclusion="lr-unique",
+        premise=NOTHING_STALE,
+        conclusion="level-not-lost",
         generation="v3.9",
         instances=(ROOM,),
+        granted=(HANDLER_IN_TIME, LINE_AS_SYNC_READ),
     ),
 )
 """One for each place where the code of a generation does without the lock, or trusts where an interrupt comes."""

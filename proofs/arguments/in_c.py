@@ -232,6 +232,7 @@ _STILL, _ALL = (_LOOP, _HANDLES), (_LOOP, _HANDLES, _DEVICE)
 _OTHER_DEVICE = Actor(INJECT, cpu=2, irq=OTHER_IRQ)
 _ELSEWHERE = Actor(FLUSH, vcpu=1, cpu=2)
 IN_TIME = Claim(HANDLER_IN_TIME.sentence, _in_time)
+LINE_AS_SYNC_READ = Claim("the pending bit that the sync leaves says what the line is then", _line_as_read(SYNC))
 UNDISTURBED = Claim("no line changes while the handler is under way", _no_line_meanwhile)
 
 IN_C: Mapping[str, InC] = {
@@ -279,12 +280,13 @@ IN_C: Mapping[str, InC] = {
     ),
     "sync-rearms": InC(
         (_STILL, _ALL),
-        Claim("the pending bit that the sync leaves says what the line is then", _line_as_read(SYNC)),
+        LINE_AS_SYNC_READ,
         _QUEUED,
     ),
     "aborted-entry": InC(
-        ((Actor(TURN_BACK), _HANDLES, Actor(PULSE, cpu=1)),),
+        ((Actor(TURN_BACK), _HANDLES, _DEVICE), (Actor(TURN_BACK), _HANDLES, Actor(PULSE, cpu=1))),
         _as_stated("aborted-entry", _nothing_stale),
+        granted=(IN_TIME, LINE_AS_SYNC_READ),
         lrs=2,
     ),
 }  # fmt: skip

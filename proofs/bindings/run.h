@@ -68,11 +68,12 @@ static void vgicheck_turn(struct kvm_vcpu *vcpu)
 	VGICHECK_FLUSH(vcpu);
 }
 
-/* The same, but that the entry is given up once, and a guest that does nothing before the next one. */
+/* The same, but that the entry is given up once, when user space raises another line, and a guest that does nothing. */
 static void vgicheck_turn_back(struct kvm_vcpu *vcpu)
 {
 	vgicheck_turn(vcpu);
 	vgicheck_turned_back[vcpu->vcpu_id] = 1;
+	kvm_vgic_inject_irq(vcpu->kvm, 0, 36, 1);
 	vgicheck_turn(vcpu);
 	vgicheck_guest(vcpu, 0);
 	vgicheck_turn(vcpu);

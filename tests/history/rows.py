@@ -126,7 +126,8 @@ ROWS: tuple[OfC | OfTheModel, ...] = (
     OfC("five bits of GICH_VTR.ListRegs", "lr_count"),
     OfTheModel(
         "sync without the distributor's lock", "__kvm_vgic_sync_hwstate", "level-not-lost", LEVEL,
-        V3_9, "sync_locks", "v3.9"),
+        replace(V3_9, queue_finds_unused=False, requeue_keeps_eoi=False), "sync_locks",
+        "v3.9 with list registers found by ELRSR"),
     OfC("EOIed list register is not reported empty", "eoied_lr_stays"),
     OfC("odd GICD_ICFGR alias the even ones", "cfg_alias"),
     OfC("target list of an SGI ignored", "sgi_list"),

@@ -72,10 +72,8 @@ INTERRUPTED: Change = (
     "\tspin_lock(&dist->lock);\n\tflags = 0;\n\tfor_each_set_bit(i",
 )
 UNKICKED: Change = ("\tif (kick)\n\t\tkvm_vcpu_kick(vcpu);\n", "")
-BY_ELRSR: Change = (
-    "find_first_zero_bit(cpu->lr_used, cpu->nr_lr);",
-    "find_first_bit((unsigned long *)cpu->vgic_elrsr, cpu->nr_lr);",
-)
+STALE: Change = ("\tclear_bit(lr, (unsigned long *)cpu->vgic_elrsr);\n\treturn true;", "\treturn true;")
+"""A list register that is filled and still reported empty."""
 FORGETFUL: Change = (
     "if (vgic_test(&dist->irq_active, 0, i))\n\t\t\tcontinue;",
     "if (vgic_test(&dist->irq_active, 0, i)) {\n\t\t\tclear_bit(i, cpu->pending);\n\t\t\tcontinue;\n\t\t}",
@@ -95,8 +93,7 @@ PLANTED: dict[str, tuple[tuple[Change, ...], str, tuple[Verdict, Verdict, Verdic
     "a lock that the thread holds": ((INTERRUPTED,), "lock-in-handler", (REFUTED, PROVED, REFUTED)),
     "no handler, and no lock in the sync": ((*BY_SYNC, *UNLOCKED_SYNC), "sync-rearms", (REFUTED, PROVED, REFUTED)),
     "no handler, and none in time": ((*BY_SYNC, *UNLOCKED_SYNC), "handler-rearms", (VACUOUS, REFUTED, REFUTED)),
-    "what was saved is stale": (
-        (*BY_SYNC, *UNLOCKED_SYNC, BY_ELRSR), "aborted-entry", (REFUTED, PROVED, REFUTED)),
+    "what was saved is stale": ((STALE,), "aborted-entry", (REFUTED, PROVED, REFUTED)),
 }  # fmt: skip
 """What is changed in the example, and the verdicts on an argument: premise, following, conclusion."""
 AS_IT_IS = {

@@ -48,8 +48,6 @@ BUGS = {
         "2012-11", "edge-once", PRIVATE, ["inject", "flush_irq", "acknowledge", "flush_irq"]),
     "the handler has its vCPU look again, and the flush that it interrupts forgets that, November 2012": (
         "2012-11", "level-not-lost", ONE, ["flush_begin", "flush_pass", "irq_lr", "irq_rearm", "flush_end"]),
-    "the line rises between the sync's look at it and what it does about it, to v3.11": (
-        "v3.9", "level-not-lost", ONE, ["sync_lr", "inject", "sync_rearm", "flush_end"]),
     "a line that fell is queued, to v4.1": (
         "v3.9", "lowered-not-delivered", ONE, ["inject", "inject", "flush_irq"]),
     "the kick comes between flush and entry, to v4.13": (
@@ -57,7 +55,7 @@ BUGS = {
     "nobody looks at GICD_CTLR, 2012": (
         "2012-10", "disabled-not-delivered", SET_ANEW, ["mmio", "inject", "flush_irq"]),
     "an abandoned entry is synced with the status of the last exit, v3.9": (
-        "v3.9", "elrsr-empty", ONE, ["leave", "flush_irq", "turn_back", "sync_lr"]),
+        "v3.9", "level-not-lost", ONE, ["flush_irq", "turn_back", "sync_begin", "sync_lr"]),
 }  # fmt: skip
 """Bugs that the kernel had, and the steps that they cannot do without, in their order."""
 

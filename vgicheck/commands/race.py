@@ -35,7 +35,7 @@ SMALL_NUMBER = click.IntRange(1, 8)
 @click.option("--vcpus", type=SMALL_NUMBER, help="One machine of this many vCPUs, instead of several small ones.")
 @click.option("--cpus", type=SMALL_NUMBER, help="Physical CPUs of it; by default as many as vCPUs.")
 @click.option("--irqs", type=SMALL_NUMBER, help="Level-triggered shared interrupts of it.")
-@click.option("--lrs", type=SMALL_NUMBER, help="List registers of it.")
+@click.option("--lrs", type=SMALL_NUMBER, help="List registers of it, or of the machines of --source.")
 @click.option("--limit-states", type=click.IntRange(1), help="States of one machine, at the most.")
 @click.option("--show-all", is_flag=True, help="Show every step that may break a conclusion, each once.")
 @click.option("--litmus", metavar="DIR", help="Write the two-CPU cores of arguments there, for herd7.")
@@ -62,11 +62,13 @@ def race(
     if source is not None:
         if options.solver == "two":
             raise Wrong("--solver two: no second engine runs C; leave it out with --source")
-        if generation or show_all or fix or litmus or (vcpus, cpus, irqs, lrs) != (None,) * 4:
-            raise Wrong("--source goes with arguments or --between, and --limit-states; leave the rest out")
+        if generation or show_all or fix or litmus or (vcpus, cpus, irqs) != (None,) * 3:
+            raise Wrong(
+                "--source goes with arguments or --between, --lrs, --limit-states and --native; leave the rest out"
+            )
         if (between and arguments) or (names and not between):
             raise Wrong("--between is a question of its own, and --property belongs to it; leave the arguments out")
-        _race_source(source, arguments, between, names, limit_states, native, options)
+        _race_source(source, arguments, between, names, limit_states, native, lrs, options)
     if native:
         raise Wrong("--native belongs to --source; the model is no C")
     from proofs import races, second
@@ -126,6 +128,7 @@ def _race_source(
     names: Sequence[str],
     limit: int | None,
     native: bool,
+    lrs: int | None,
     options: Options,
 ) -> NoReturn:
     """Judge arguments of a C source, or ask what two of its functions break that run at the same time."""
@@ -156,7 +159,7 @@ def _race_source(
     except SourceError as error:
         raise Wrong(str(error)) from None
     assumed = (*meetings.ASSUMED, *([meetings.OF_A_PATCH] if of_patch else []))
-    where = meetings.Source(reading, path, digest_of(reading.text), limit or meetings.LIMIT, assumed, native)
+    where = meetings.Source(reading, path, digest_of(reading.text), limit or meetings.LIMIT, assumed, native, lrs)
     chosen = [ARGUMENTS[name] for name in dict.fromkeys(arguments or ARGUMENTS)]
     if between:
         one, two = (FUNCTION[name].name for name in between)
