@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from model.distributor import MAX_CPUS
 from vgicheck.c.ir import Array, CType, Pointer, Program, StructRef
+from vgicheck.engine.maps import Key
+from vgicheck.engine.values import is_symbolic
 
 IRQS = 256
 """VGIC_NR_IRQS_LEGACY: the interrupts of a VM whose user space asks for no other number."""
@@ -20,7 +23,7 @@ PRIVATE, SGIS = 32, 16
 ALLOCATES = frozenset({
     "kvm_vgic_create", "kvm_vgic_destroy", "kvm_vgic_vcpu_destroy", "kvm_vgic_vcpu_init", "vgic_init",
     "vgic_init_bitmap", "vgic_init_bytemap", "vgic_free_bitmap", "vgic_free_bytemap", "vgic_vcpu_init_maps",
-    "kvm_vgic_map_resources",
+    "kvm_vgic_map_resources", "kvm_vgic_dist_init", "kvm_vgic_dist_destroy",
 })  # fmt: skip
 """The functions that run also while there are no maps."""
 
@@ -32,6 +35,7 @@ _OF_THE_VM: Mapping[str, int] = {
     "irq_spi_target": MAX_CPUS,
     "irq_pending_on_cpu": 1,
     "irq_active_on_cpu": 1,
+    "spis": _SPIS,
 }
 """How many elements a pointer in struct vgic_dist leads to."""
 _OF_A_VCPU: Mapping[str, int] = {
@@ -55,6 +59,11 @@ class Allocated:
     name: str
     type: CType
     row: bool = False
+
+
+def leads_somewhere(key: Key, value: Any) -> Any:
+    """Say of a bit that tells whether a pointer leads anywhere that it is set."""
+    return value if is_symbolic(value) else bool(value)
 
 
 def allocated(program: Program, dist: str, cpu: str) -> dict[str, Allocated]:

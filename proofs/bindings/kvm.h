@@ -9,6 +9,9 @@ struct kvm {
 	atomic_t online_vcpus;
 	struct kvm_vcpu *vcpus[KVM_MAX_VCPUS];
 	struct {
+#ifdef VGICHECK_HAVE_struct_vgic_irq
+		struct mutex config_lock;
+#endif
 		struct vgic_dist vgic;
 	} arch;
 };

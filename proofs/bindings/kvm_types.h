@@ -39,6 +39,9 @@ struct kref {
 struct static_key_false {
 	int enabled;
 };
+#define DEFINE_STATIC_KEY_FALSE(name) struct static_key_false name
+#define static_branch_unlikely(key) ((key)->enabled)
+#define static_branch_enable(key) ((key)->enabled = 1)
 struct kvm_io_device {
 	const void *ops;
 };

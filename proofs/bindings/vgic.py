@@ -18,11 +18,12 @@ from vgicheck.c.binding import GIVEN, Invariant
 from vgicheck.c.domain import NULL, Address, Domain, Opaque
 from vgicheck.c.effects import Watched
 from vgicheck.c.ir import Array, CType, Int, Pointer, Program, StructRef, Void
-from vgicheck.c.memory import Inputs, Layout, Place, Pointers
+from vgicheck.c.memory import Fill, Inputs, Layout, Place, Pointers, label
 from vgicheck.engine.maps import Key
-from vgicheck.engine.values import and_, is_symbolic, le, lt, or_, same, widened
+from vgicheck.engine.values import and_, le, lt, or_, same, widened
 
-from .allocated import ALLOCATES, IRQS, allocated
+from . import interrupts, registers
+from .allocated import ALLOCATES, IRQS, allocated, leads_somewhere
 from .kvm_2012 import WORLD, answers
 
 _HERE = Path(__file__).parent
@@ -42,6 +43,8 @@ LR_EMPTY = 0xFF
 
 GIC_HEADERS = ("include/linux/irqchip/arm-gic.h", "arch/arm/include/asm/hardware/gic.h", "arm-gic.h", "gic.h")
 """Where the registers of the GIC are defined, the newest place first."""
+GICV4_HEADERS = ("include/linux/irqchip/arm-gic-v4.h",)
+"""What structures of the VGIC hold of the GICv4's since v4.14."""
 VGIC_HEADERS = ("include/kvm/arm_vgic.h", "arch/arm/include/asm/kvm_vgic.h", "arm_vgic.h", "kvm_vgic.h")
 """Where the structures of the VGIC are defined, the newest place first."""
 
@@ -77,6 +80,9 @@ def headers(tree: Tree, folder: str, beside: Sequence[str] = ()) -> tuple[list[H
     defines: dict[str, str] = {}
     if gic is not None:
         found.append(gic)
+    v4 = _first(tree, folder, GICV4_HEADERS)
+    if vgic is not None and v4 is not None and "irqchip/arm-gic-v4.h" in vgic.text:
+        found.append(v4)
     if vgic is not None:
         found.append(replace(vgic, structures=True))
     else:
@@ -86,7 +92,8 @@ def headers(tree: Tree, folder: str, beside: Sequence[str] = ()) -> tuple[list[H
         defines |= {f"VGICHECK_HAVE_{name}": "1" for name in brought}
     known = {path.rpartition("/")[2] for path in (*GIC_HEADERS, *VGIC_HEADERS)}
     own = [_first(tree, folder, [f"{folder}/{name}"]) for name in beside if name not in known]
-    return [*found, _stub("gic.h"), _stub("kvm.h"), *(h for h in own if h is not None)], defines
+    each = [_stub("vgic_irq.h")] if vgic is not None and "struct vgic_irq {" in vgic.text else []
+    return [*found, _stub("gic.h"), _stub("kvm.h"), *each, *(h for h in own if h is not None)], defines
 
 
 def _stub(name: str) -> Header:
@@ -122,7 +129,7 @@ def pointers(inputs: Inputs, domain: Domain, place: Place, key: Key) -> Any:
     if target == StructRef("kvm"):
         return Address(KVM)
     if target == StructRef("kvm_vcpu"):
-        there, index = perhaps(place.region), inputs.word(f"{GIVEN}.{place.region}", (), 3)
+        there, index = g.of(inputs.bit(f"{place.region}?", key)), inputs.word(f"{GIVEN}.{place.region}", key, 3)
         return domain.choice([(there, Address(VCPUS, (widened(index, 32),))), (g.not_(there), NULL)])
     if target == StructRef("device_node"):
         there = perhaps(place.region)
@@ -130,7 +137,7 @@ def pointers(inputs: Inputs, domain: Domain, place: Place, key: Key) -> Any:
     if isinstance(target, Void) and place.region.endswith("vctrl_base"):
         there = g.any(perhaps(name) for name in {f"{DIST}.vctrl_base", place.region})
         return domain.choice([(there, Address("vgicheck_gich", (0,))), (g.not_(there), NULL)])
-    return Opaque(place.region)
+    return Opaque(label(place.region, key))
 
 
 PROBED: Mapping[str, str] = {"vgic_ops": "vgic_ops", "vgic": "vgic_params"}
@@ -149,7 +156,8 @@ def probed(program: Program) -> dict[str, list[str]]:
 
 def objects(program: Program) -> dict[str, CType]:
     """Return the types of what is allocated, by the names that pointers have for it."""
-    return {to.name: to.type for to in allocated(program, DIST, CPU).values()}
+    found = {to.name: to.type for to in allocated(program, DIST, CPU).values()}
+    return found | interrupts.objects(program, MAX_CPUS)
 
 
 def led(program: Program, function: str) -> dict[str, list[str]]:
@@ -173,7 +181,8 @@ def leads(program: Program) -> Pointers:
             path = (key[0], 0) if to.row else (0,)
             return domain.choice([(there, Address(to.name, path)), (g.not_(there), NULL)])
         if place.region not in known:
-            return pointers(inputs, domain, place, key)
+            of_an_interrupt = interrupts.pointer(program, inputs, domain, place, key)
+            return pointers(inputs, domain, place, key) if of_an_interrupt is None else of_an_interrupt
         places = known[place.region]
         rest = g.of(inputs.bit(f"{place.region}?", ()))
         options: list[tuple[int, Any]] = [(g.not_(rest), NULL)]
@@ -190,6 +199,18 @@ def leads(program: Program) -> Pointers:
 def the_vcpu(inputs: Inputs) -> Address:
     """Return the address of the vCPU at hand, any of those that there may be."""
     return Address(VCPUS, (widened(inputs.word(SELF, (), 3), 32),))
+
+
+def arguments(inputs: Inputs, layout: Layout, function: str, in_interrupt: bool) -> list[Any]:
+    """Return what a function is called with, each of its parameters as `argument` has it.
+
+    An accessor of registers is called with an address that the length of the access divides.
+    """
+    called = layout.program.functions[function]
+    found = [argument(inputs, layout, name, called.locals[name], in_interrupt) for name in called.params]
+    if registers.registers(layout.program, function, nr_irqs(layout.program)):
+        found[1] = registers.address(inputs, called)
+    return found
 
 
 def argument(inputs: Inputs, layout: Layout, name: str, kind: CType, in_interrupt: bool) -> Any:
@@ -250,7 +271,7 @@ def nr_irqs(program: Program) -> int:
     for field in struct.fields if struct else ():
         if field.name == "vgic_irq_lr_map" and isinstance(field.type, Array):
             return field.type.length
-    return IRQS if f"{CPU}.vgic_irq_lr_map" in allocated(program, DIST, CPU) else 0
+    return IRQS if {f"{CPU}.vgic_irq_lr_map", f"{DIST}.spis"} & allocated(program, DIST, CPU).keys() else 0
 
 
 def invariants(program: Program, context: Context) -> list[Invariant]:
@@ -260,16 +281,17 @@ def invariants(program: Program, context: Context) -> list[Invariant]:
     return [*state, *_surroundings(context), *_arguments(program, context)]
 
 
-def _leads_somewhere(key: Key, value: Any) -> Any:
-    """Say of a bit that tells whether a pointer leads anywhere that it is set."""
-    return value if is_symbolic(value) else bool(value)
+def fixed(program: Program, context: Context) -> dict[str, int]:
+    """Return the words of which it is assumed what they are before a function runs, by their regions."""
+    exact = interrupts.exact(program, DIST)
+    return {region: e.value for region, e in exact.items() if context.function not in e.exempt}
 
 
 def _probe(program: Program) -> list[Invariant]:
     return [
         Invariant(
             f"{name}?",
-            _leads_somewhere,
+            leads_somewhere,
             f"{name} leads to {' or '.join(objects)}",
             "kvm_vgic_hyp_init: where it fails there are no VMs",
             PROBES,
@@ -283,7 +305,7 @@ def _maps(program: Program) -> list[Invariant]:
     return [
         Invariant(
             f"{region}?",
-            _leads_somewhere,
+            leads_somewhere,
             f"the maps of the VGIC are allocated, for {MAX_CPUS} vCPUs and {IRQS} interrupts",
             "vgic_init, before a vCPU runs or an interrupt is injected",
             ALLOCATES,
@@ -320,7 +342,7 @@ def representation(program: Program) -> list[Invariant]:
                 region,
                 lambda key, value: lt(value & 0x3FF, irqs) if irqs else True,
                 "a list register names an interrupt below VGIC_NR_IRQS",
-                "vgic_queue_irq",
+                "vgic_v2_populate_lr" if interrupts.has_them(program) else "vgic_queue_irq",
             )
             for region in (f"{CPU}.vgic_lr[]", LATER_LRS)
         ),
@@ -329,6 +351,7 @@ def representation(program: Program) -> list[Invariant]:
             for region in (f"{DIST}.irq_spi_cpu[]", "vgicheck_irq_spi_cpu[]")
         ),
     ]
+    found += interrupts.representation(program, CPU, DIST)
     if allocated(program, DIST, CPU):
         for name, number in (("nr_irqs", IRQS), ("nr_cpus", MAX_CPUS)):
             text = f"{name} is {number}, the size that is looked at"
@@ -362,7 +385,11 @@ def _surroundings(context: Context) -> list[Invariant]:
     held = _below(2 if context.may_interrupt_holder else 1)
     found = [
         Invariant(f"{KVM}.lock.held", _is(0), "no mutex is held by the caller", ""),
-        Invariant(f"{DIST}.lock.held", held, "", ""),
+        Invariant(f"{KVM}.arch.config_lock.held", _is(0), "", ""),
+        *(
+            Invariant(f"{lock}.held", held, "", "")
+            for lock in (f"{DIST}.lock", f"{DIST}.lpi_list_lock", f"{CPU}.ap_list_lock", *interrupts.LOCKS)
+        ),
         Invariant(f"{KVM}.mmu_lock.held", held, "", ""),
         Invariant(f"{WORLD}.in_interrupt", _is(int(context.in_interrupt)), "", ""),
         Invariant(f"{DIST}.ready", _below(2), "", ""),
@@ -372,16 +399,17 @@ def _surroundings(context: Context) -> list[Invariant]:
         found.append(
             Invariant(
                 f"{DIST}.vctrl_base?",
-                _leads_somewhere,
+                leads_somewhere,
                 "the VM of the vCPU that runs has a VGIC",
                 "the world switch, without which no list register makes an interrupt",
             )
         )
     if context.in_interrupt and not context.may_interrupt_holder:
-        found[1] = Invariant(
+        found = [i for i in found if i.region != f"{DIST}.lock.held"]
+        found.append(Invariant(
             f"{DIST}.lock.held", held, "the interrupted CPU does not hold the lock",
             "every other taking of a lock in the file, which disables interrupts",
-        )  # fmt: skip
+        ))  # fmt: skip
     return found
 
 
@@ -396,6 +424,11 @@ def _arguments(program: Program, context: Context) -> list[Invariant]:
             "decode_hsr, from the syndrome register",
         ),
     ]
+    found += interrupts.arguments(program)
+    called = program.functions.get(context.function)
+    if called is not None:
+        accessed = registers.registers(program, context.function, irqs)
+        found += registers.arguments(called, accessed, f"{KVM}.online_vcpus.counter")
     if context.function == "kvm_vgic_inject_irq" and irqs:
         found += [
             Invariant(f"{GIVEN}.irq_num", _below(irqs), "irq_num is below VGIC_NR_IRQS", "kvm_vm_ioctl_irq_line"),
@@ -437,9 +470,15 @@ FILL: Mapping[str, int] = {
 """What a run starts from where nothing else is needed; 0 elsewhere."""
 
 
-def fill(program: Program) -> Mapping[str, int]:
+def fill(program: Program) -> Mapping[str, Fill]:
     """Return the same for a program, whose pointers lead somewhere."""
-    return {**FILL, **{f"{name}?": 1 for name in (*PROBED, *allocated(program, DIST, CPU))}}
+    exact = {region: e.value for region, e in interrupts.exact(program, DIST).items()}
+    return {
+        **FILL,
+        **exact,
+        **interrupts.fill(program, CPU),
+        **{f"{p}?": 1 for p in (*PROBED, interrupts.GICH, *allocated(program, DIST, CPU))},
+    }
 
 
 # How cells are called -------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from vgicheck.c.binding import Bound
 from vgicheck.c.ir import Program
 
-from . import injection, trees_2012, v3_10
+from . import injection, interrupts, trees_2012, v3_10
 from .vgic import nr_irqs
 
 BINDINGS = (trees_2012, v3_10, injection)
@@ -23,7 +23,7 @@ READS = {"kvm_vgic_vcpu_init": "GICH_VTR any", injection.UPDATE: "all lines"}
 def bound(program: Program, functions: Collection[str]) -> dict[str, Bound]:
     """Return what is bound of a source with these functions, by function."""
     irqs = nr_irqs(program)
-    if not irqs:
+    if not irqs or interrupts.has_them(program):
         return {}
     return {b.function: b for g in BINDINGS for b in g.bound(program, functions, irqs)}
 

@@ -33,6 +33,12 @@ SHAPES = {
     "two counters": "int i, k = 10; for (i = 0; i < n; i++) k -= 2; o = k;",
     "set late": "int i, x; for (i = 0; i < 20; i++) { if (i > 0) o = x; x = i; }",
     "an unsigned index": "u32 i; for (i = 0; i < (u32)n; i++) hits[i & 31] += 1; o = (int)i;",
+    "given back": "int i, t; for (i = 0; i < n; i++) { t = a; a = i; bump(&o); a = t; } q = a;",
+    "given back but once": "int i, t; for (i = 0; i < n; i++) { t = a; a = i; bump(&o); if (i != 3) a = t; } q = a;",
+    "the same in other words": "int i, x = a & 7; for (i = 0; i < n; i++) { bump(&o); x = (a | 8) & 7; } q = x;",
+    "one of two": "int i, x = a ? 1 : 2; for (i = 0; i < n; i++) { bump(&o); if (table[i & 7] & 1) x = o & 1 ? 2 : 1; } q = x;",
+    "up to a count": "int i, k = 0; for (i = 0; i < n; i++) { bump(&o); if (table[i & 7] & 1) k++; if (k == 5) break; } q = k;",
+    "a pointer that moves on": "int i, *p = &a; for (i = 0; i < n; i++) { bump(p); p = table[i & 7] & 1 ? &b : &a; } q = *p;",
     "a bit search to the end": "int i = find_first_bit(bits, 64); while (i < 64) { o += 1; i = find_next_bit(bits, 64, i + 1); } q = i;",
 }  # fmt: skip
 
@@ -105,6 +111,9 @@ SHOWN = {
     "nested": "int i, k; for (i = 0; i < 3; i++) { bump(&o); for (k = 0; k < 4; k++) { bump(&q); grid[i][k] = i; } }",
     "a flag is 0 or 1": "int i, f = 0; for (i = 0; i < 90; i++) if (table[i & 7]) { bump(&o); f = 1; } table[f * 7] = 1;",
     "a pointer that stays": "int i, *p = n ? &a : &b; for (i = 0; i < 90; i++) bump(p); *p = 1;",
+    "a word that is given back": "a = 3; { int i, t; for (i = 0; i < 90; i++) { t = a; a = 9; bump(&o); a = t; } table[a] = 1; }",
+    "up to a count": "int i, k = 0; for (i = 0; i < 90; i++) { bump(&o); table[k] = 1; if (o & 1) k++; if (k == 8) break; }",
+    "two that belong together": "int i, x = n ? 1 : 7, y = n ? 6 : 0; for (i = 0; i < 90; i++) { bump(&o); table[x + y] = 1; if (o & 1) x = n ? 1 : 7; }",
     "initialised before": "int i, x = 3; for (i = 0; i < 90; i++) { bump(&o); o = x; x = i; }",
 }  # fmt: skip
 NOT_SHOWN = {
@@ -116,6 +125,10 @@ NOT_SHOWN = {
     "through a pointer": ("int i, k = 0, *p = &k; for (i = 0; i < 90; i++) { table[k] = 1; bump(p); }", "in-bounds"),
     "in a callee": ("a = 0; { int i; for (i = 0; i < 90; i++) { table[a] = 1; bump(&a); } }", "in-bounds"),
     "a local of the round before": ("int i, *p = 0; for (i = 0; i < 90; i++) { bump(&o); if (p) o = *p; { int x = i; p = &x; } }", "no-undefined"),
+    "given back but in one round": ("a = 3; { int i, t; for (i = 0; i < 90; i++) { t = a; a = 9; bump(&o); if (i != 50) a = t; } table[a] = 1; }", "in-bounds"),
+    "two of which one changes": ("int i, x = n ? 1 : 7, y = n ? 6 : 0; for (i = 0; i < 90; i++) { bump(&o); table[x + y] = 1; if (o & 1) x = 7; }", "in-bounds"),
+    "past a count": ("int i, k = 1; for (i = 0; i < 90; i++) { bump(&o); table[k] = 1; if (o & 1) k += 2; if (k == 8) break; }", "in-bounds"),
+    "from above a count": ("int i, k = n & 15; for (i = 0; i < 90; i++) { bump(&o); table[k] = 1; if (o & 1) k++; if (k == 8) break; }", "in-bounds"),
     "a shift": ("int i; for (i = 0; i < 40; i++) { bump(&o); w |= 1u << i; }", "no-undefined"),
     "not initialised": ("int i, x; for (i = 0; i < 90; i++) { bump(&o); o = x; x = i; }", "no-undefined"),
     "not initialised by an element": ("int i, t[2]; t[0] = 1; for (i = 0; i < 90; i++) { bump(&o); o = t[i & 1]; }", "no-undefined"),

@@ -45,7 +45,7 @@ def promoted(ctype: Int) -> Int:
 
 
 def common(left: Int, right: Int) -> Int:
-    """The usual arithmetic conversions of two integer types (`int` and `long` are one here: both have 32 bits)."""
+    """The usual arithmetic conversions of two integer types; those of one width and sign are one here."""
     left, right = promoted(left), promoted(right)
     if left.bits != right.bits:
         return left if left.bits > right.bits else right

@@ -1,4 +1,4 @@
-"""Reads C as 32-bit ARM Linux does: text in, syntax tree and errors out.
+"""Reads C as Linux on ARM does, of 32 or of 64 bits: text in, syntax tree and errors out.
 
 The text is parsed in memory, first in a process of its own, which can open no file, so that a text which breaks the
 parser breaks nothing else.
@@ -31,6 +31,11 @@ MAX_TEXT: Final = 8_000_000
 
 TARGET: Final = "arm-linux-gnueabi"
 """32-bit ARM Linux."""
+
+TARGET_64: Final = "aarch64-linux-gnu"
+"""64-bit ARM Linux."""
+
+_POINTER_BITS: Final[Mapping[str, int]] = {TARGET: 32, TARGET_64: 64}
 
 _PROMOTED: Final = (
     "implicit-function-declaration",
@@ -213,6 +218,7 @@ class Unit:
     errors: tuple[tuple[str, int], ...]
     path: str
     origin: Callable[[int], Loc]
+    pointer_bits: int
     _parsed: Callable[[], TranslationUnit]
 
     @property
@@ -312,9 +318,7 @@ def parse(
     defines: Mapping[str, str] | None = None,
     target: str = TARGET,
 ) -> Unit:
-    """Parses a text as C of the GNU 1989 dialect for 32-bit ARM Linux, without any header.
-
-    With another `target` it is only good for telling what depends on that: all else here is for 32-bit ARM.
+    """Parses a text as C of the GNU 1989 dialect, without any header.
 
     `origin` says where the reader knows a line of the text from.  What does not compile is in the result's `errors`.
     To open a file, by whatever directive, is an error: a trial can open none.  Raises Unsupported when there is no tree
@@ -339,7 +343,7 @@ def parse(
         raise Unsupported(str(error), origin(1)) from error
     if not errors:
         errors = _errors(parsed().diagnostics(), path)
-    return Unit(tuple(errors), path, origin, parsed)
+    return Unit(tuple(errors), path, origin, _POINTER_BITS[target], parsed)
 
 
 def _errors(messages: Sequence[Diagnostic], path: str) -> list[tuple[str, int]]:

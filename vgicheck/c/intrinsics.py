@@ -16,7 +16,7 @@ from ..engine.guards import FALSE, TRUE
 from ..engine.values import widened
 from .domain import Address, Opaque, Search, is_null
 from .effects import contents
-from .ir import U32, Call, Int, Loc, StringLiteral, Unsupported, bits_of
+from .ir import U32, Call, Int, Loc, StringLiteral, StructRef, Unsupported, bits_of
 from .memory import INDEX, Place
 from .summary import Evaluator, Intrinsic, State
 
@@ -40,6 +40,8 @@ def bitmaps(e: Evaluator, state: State, pointer: Any, call: Call) -> list[tuple[
         place = e.layout.place(address)
         if not isinstance(place.type, Int) or place.type.bits not in (WORD, 2 * WORD):
             raise Unsupported("a bit operation on something that is not made of words of 32 or 64 bits", call.loc)
+        if place.type.bits < e.program.pointer_bits:
+            raise Unsupported("a bit operation on words that are narrower than a long", call.loc)
         if not place.bounds:
             place = Place(place.region, (0,), place.type, (1,), object=place.object)
         known = isinstance(place.key[-1], int)
@@ -113,8 +115,7 @@ def _bit_operation(read: bool, write: bool | None, change: bool = False) -> Intr
     """Make test_bit, set_bit, clear_bit, change_bit and their test_and_ forms: (nr, bitmap)."""
 
     def run(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
-        number_type = call.args[0].type
-        number = e.domain.convert(args[0], number_type, INDEX)
+        number = e.index(state, args[0], call.args[0].type, call.loc)
         g = e.guards
         hits = []
         for guard, place, first, bits in bitmaps(e, state, args[1], call):
@@ -138,10 +139,9 @@ def _find_bit(has_start: bool, wanted: bool) -> Intrinsic:
     """Make find_first_bit(bitmap, size), find_next_bit(bitmap, size, start) and their zero-bit twins."""
 
     def run(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
-        size_type, result = call.args[1].type, call.type if isinstance(call.type, Int) else INDEX
-        size = e.domain.convert(args[1], size_type, INDEX)
-        size = e.domain.word(size, WORD)
-        start = e.domain.convert(args[2], call.args[2].type, INDEX) if has_start else 0
+        result = call.type if isinstance(call.type, Int) else INDEX
+        size = e.domain.word(e.index(state, args[1], call.args[1].type, call.loc), WORD)
+        start = _start(e, state, args[2], call) if has_start else 0
         places = bitmaps(e, state, args[0], call)
         if len(places) != 1:
             raise Unsupported("a bit search in one of several bitmaps", call.loc)
@@ -170,6 +170,13 @@ def _find_bit(has_start: bool, wanted: bool) -> Intrinsic:
         return e.domain.choice([(g, e.resolved(searched(at))) for g, at in options])
 
     return run
+
+
+def _start(e: Evaluator, state: State, value: Any, call: Call) -> Any:
+    kind = call.args[2].type
+    if isinstance(kind, Int) and kind.bits > WORD:
+        return e.narrowed(state, value, kind, call.loc)
+    return e.domain.convert(value, kind, INDEX)
 
 
 def _somewhere(e: Evaluator, state: State, place: Place, start: Any, size: Any, wanted: bool, loc: Loc) -> Any:
@@ -259,6 +266,41 @@ def _claimed(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any
     return 0
 
 
+def _container(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
+    """`container_of`: the struct of which something is the member at an offset."""
+
+    def outer(pointer: Any) -> Any:
+        if is_null(pointer):
+            return Opaque(f"NULL + ({_label(pointer)} - {args[1]})")
+        if not isinstance(pointer, Address) or not pointer.path or not isinstance(pointer.path[-1], str):
+            raise Unsupported("what a struct is in of which it is not known that it is a member", call.loc)
+        found = Address(pointer.object, pointer.path[:-1])
+        kind = e.layout.place(found).type
+        fields = e.program.structs[kind.tag].fields if isinstance(kind, StructRef) else ()
+        if args[1] not in (f.offset for f in fields if f.name == pointer.path[-1]):
+            raise Unsupported("the container of another member", call.loc)
+        return found
+
+    return e.domain.each(args[0], outer, state.path)
+
+
+def _label(pointer: Any) -> str:
+    return pointer.label if isinstance(pointer, Opaque) else "NULL"
+
+
+def _any(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
+    """`vgicheck_any()` of the stubs: any number, another one at each call."""
+    e.asked += 1
+    return e.inputs.word("vgicheck_any()", (e.asked,), WORD)
+
+
+def _unknown(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
+    """`vgicheck_unknown()` of the stubs: a number of which nothing is kept, so that no run has it."""
+    if e.plain:
+        raise Unsupported("what is not kept, such as what is on a list", call.loc)
+    return _any(e, state, args, call)
+
+
 def _text(expr: Any) -> str:
     while not isinstance(expr, StringLiteral):
         inner = getattr(expr, "operand", None)
@@ -314,6 +356,9 @@ INTRINSICS: dict[str, Intrinsic] = {
     "vgicheck_claim": _claimed,
     "vgicheck_assume": _assumed,
     "vgicheck_message": _ignored,
+    "vgicheck_any": _any,
+    "vgicheck_unknown": _unknown,
+    "vgicheck_container": _container,
     "__builtin_expect": _expected,
     "__builtin_unreachable": _unreachable,
 }

@@ -2,7 +2,7 @@
 
 A function is a graph of basic blocks.  Expressions have no side effects: calls, assignments,
 increments, `&&`, `||` and `?:` have become instructions, temporaries and branches by the time they stand here.
-Types are those of the target (32-bit ARM), conversions are explicit, and each
+Types are those of the target, conversions are explicit, and each
 instruction and expression that can go wrong carries the source line it came from.
 
 Nothing here knows of a solver, of the VGIC or of the parser.
@@ -60,7 +60,7 @@ class Int:
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """A pointer; 32 bits on the target."""
+    """A pointer; `Program.pointer_bits` wide."""
 
     target: CType
 
@@ -366,6 +366,8 @@ class Program:
     unsupported: dict[str, Unsupported] = field(default_factory=dict)
     readonly: set[str] = field(default_factory=set)
     """The globals that are declared `const`."""
+    pointer_bits: int = 32
+    """The width of pointers, and of `long`, on the target: 32, or 64."""
 
 
 def parts(node: Any) -> Iterator[Any]:

@@ -25,7 +25,6 @@ from .libclang import Cursor, Type
 MAX_TYPE_DEPTH: Final = 40
 """Levels of a type: pointers to functions of pointers to arrays ..."""
 
-_POINTER_BYTES: Final = 4
 _VOID, _BOOL, _POINTER, _RECORD, _ENUM = 2, 3, 101, 105, 106
 _FUNCTION_NO_PROTOTYPE, _FUNCTION = 110, 111
 _CONSTANT_ARRAY, _INCOMPLETE_ARRAY, _VARIABLE_ARRAY = 112, 114, 115
@@ -114,7 +113,7 @@ class Layout:
         if isinstance(ctype, Int):
             return count * ctype.bits // 8
         if isinstance(ctype, Pointer):
-            return count * _POINTER_BYTES
+            return count * self._unit.pointer_bits // 8
         if isinstance(ctype, StructRef):
             return count * self.structs[ctype.tag].size
         return count

@@ -456,7 +456,7 @@ def lower(unit: Unit) -> Program:
     only declared `extern` has none.  Near an error of the compiler nothing is believed: a function with one inside is
     unsupported, and one outside of any function makes all functions so.
     """
-    context = Context(unit, Layout(unit), Program())
+    context = Context(unit, Layout(unit), Program(pointer_bits=unit.pointer_bits))
     context.program.structs = context.layout.structs
     definitions, variables = list[Cursor](), list[Cursor]()
     for cursor in unit.declarations():

@@ -10,8 +10,8 @@ Objects do not alias: two pointers are equal exactly if they name the same place
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
 from typing import Any, Protocol
@@ -120,7 +120,8 @@ class Layout:
     beginnings: set[str] = field(default_factory=set)
     kinds: dict[str, Place] = field(default_factory=dict)
     _members: dict[tuple[str, str], tuple[CType, str, int, bool]] = field(default_factory=dict)
-    _viewed: dict[str, str] = field(default_factory=dict)
+    _viewed: dict[str, dict[str, tuple[str, int, int]]] = field(default_factory=dict)
+    """Of each union whose members are regions of their own: of each region the member, and the bytes that it spans."""
 
     def type_of(self, name: str) -> CType:
         """Return the type of an object by its name. Raises `Unsupported` where the program has none of that name."""
@@ -145,8 +146,6 @@ class Layout:
             return member.type, f".{name}", self.size(member.type), False
         shapes = {self._scalar_shape(f.type) for f in struct.fields}
         if len(shapes) != 1 or None in shapes:
-            if self._viewed.setdefault(tag, name) != name:
-                raise Unsupported(f"union {tag} seen through {self._viewed[tag]} and through {name}")
             return member.type, f".{name}!", self.size(member.type), False
         views = _views_bits(struct)
         return member.type, "", struct.size, views
@@ -170,7 +169,7 @@ class Layout:
             case Int(bits):
                 return bits // 8
             case Pointer():
-                return 4
+                return self.program.pointer_bits // 8
             case Array(element, length):
                 return self.size(element) * length
             case StructRef(tag) if tag in self.program.structs:
@@ -182,10 +181,13 @@ class Layout:
         kind = self.type_of(address.object)
         region, key, bounds = address.object, [], []
         span, views = 0, False
-        for step in address.path:
+        apart: list[tuple[str, str, int]] = []
+        for number, step in enumerate(address.path):
             if isinstance(step, str):
                 if not isinstance(kind, StructRef):
                     raise Unsupported(f"member {step} of something that is no struct")
+                if self.member(kind.tag, step)[1].endswith("!"):
+                    apart.append((kind.tag, step, number))
                 kind, name, span, views = self.member(kind.tag, step)
                 region += name
                 continue
@@ -198,13 +200,36 @@ class Layout:
             region += "[]"
             key.append(step)
             bounds.append(length)
+        for tag, member, number in apart:
+            self._view(tag, member, address.path[number:], region)
         views = (views and not is_local(address.object)) or region in self.bitmaps
         bits = bounds[-1] * kind.bits if views and isinstance(kind, Int) and bounds else 0
         return Place(region, tuple(key), kind, tuple(bounds), 0 if self.by_words else bits, address.object, bits)
 
+    def _view(self, tag: str, member: str, path: Sequence[Any], region: str) -> None:
+        """Note that a region is looked at through a member of a union. Raises `Unsupported` where another was there.
+
+        `path` leads from the union to the region; of an array all is taken to be looked at.
+        """
+        viewed = self._viewed.setdefault(tag, {})
+        if region in viewed:
+            return
+        kind: CType = StructRef(tag)
+        start = 0
+        for step in path:
+            if not isinstance(step, str) or not isinstance(kind, StructRef):
+                break
+            found = next(f for f in self.program.structs[kind.tag].fields if f.name == step)
+            start, kind = start + found.offset, found.type
+        end = start + self.size(kind)
+        for other, low, high in viewed.values():
+            if other != member and low < end and start < high:
+                raise Unsupported(f"union {tag} seen through {other} and through {member}")
+        viewed[region] = member, start, end
+
     def offset(self, address: Address, domain: Domain) -> Any:
-        """Return the bytes from the start of its object to an address, as a 32-bit integer."""
-        kind, total = self.type_of(address.object), 0
+        """Return the bytes from the start of its object to an address, as an integer of a pointer's width."""
+        kind, total, wide = self.type_of(address.object), 0, Int(self.program.pointer_bits, True)
         for step in address.path:
             if isinstance(step, str):
                 assert isinstance(kind, StructRef)
@@ -214,8 +239,8 @@ class Layout:
             else:
                 assert isinstance(kind, Array)
                 kind = kind.element
-                moved = domain.binary("*", step, self.size(kind), INDEX, INDEX)
-            total = domain.binary("+", total, moved, INDEX, INDEX)
+                moved = domain.binary("*", domain.convert(step, INDEX, wide), self.size(kind), wide, wide)
+            total = domain.binary("+", total, moved, wide, wide)
         return total
 
     def leaves(self, kind: CType, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], CType]]:
@@ -312,17 +337,23 @@ class Memory:
 
         return read
 
-    def havoc(self, name: str, tag: str, initialised: bool = True) -> None:
-        """Let anything be in a region from here on, known to the inputs as `name@tag`."""
+    def havoc(self, name: str, tag: str, initialised: bool = True, led: bool = False) -> None:
+        """Let anything be in a region from here on, known to the inputs as `name@tag`.
+
+        With `led` its pointers lead where those of the inputs may; else nothing is known of them.
+        """
         place, inputs, region = self.layout.kinds[name], self.inputs, f"{name}@{tag}"
         kind, g = place.type, self.domain.guards
 
         def read(key: Key) -> Any:
             if place.bitmap:
                 return inputs.bit(region, key)
-            if not isinstance(kind, Int):
-                return Opaque(f"{_label(name, key)}, which a loop changes", lost=True)
-            value = _signed(inputs.word(region, key, kind.bits), kind)
+            if isinstance(kind, Int):
+                value = _signed(inputs.word(region, key, kind.bits), kind)
+            elif led:
+                value = inputs.pointers(inputs, self.domain, replace(place, region=region), key)
+            else:
+                return Opaque(f"{label(name, key)}, which a loop changes", lost=True)
             if initialised:
                 return value
             given = g.of(inputs.bit(f"{region}?", key))
@@ -426,7 +457,7 @@ Pointers = Callable[["Inputs", Domain, Place, Key], Any]
 
 def unknown_pointer(inputs: Inputs, domain: Domain, place: Place, key: Key) -> Any:
     """Say nothing of a pointer but where it stands."""
-    return Opaque(_label(place.region, key))
+    return Opaque(label(place.region, key))
 
 
 @dataclass(slots=True)
@@ -440,18 +471,23 @@ class Arbitrary:
     the theory of bit-vectors, where solvers are at their best.
 
     `constrain(region, key, value)` is told of each cell when it is first touched; `cells` keeps them, for the replay.
+    `fixed` are the words of which it is assumed what they are: all those of a region, as a number and no constant.
     """
 
     constrain: Callable[[str, Key, Any], None]
     relate: Callable[[Any], None]
     pointers: Pointers = unknown_pointer
     small: int = SMALL
+    fixed: Mapping[str, int] = field(default_factory=dict)
     cells: dict[str, dict[tuple[Any, ...], tuple[Key, Any]]] = field(default_factory=dict)
     _symbolic: dict[str, list[tuple[Key, Any]]] = field(default_factory=dict)
     _aliases: dict[str, dict[tuple[object, ...], tuple[Key, Any]]] = field(default_factory=dict)
 
     def word(self, region: str, key: Key, bits: int) -> Any:
         """Return the word at a key."""
+        if region in self.fixed:
+            self.constrain(region, key, self.fixed[region])
+            return self.fixed[region]
         return self._cell(region, key, z3.BitVecSort(bits))
 
     def bit(self, region: str, key: Key) -> Any:
@@ -468,9 +504,9 @@ class Arbitrary:
         if label in known:
             return known[label][1]
         if len(symbolic) == 1:
-            span = _span(key[symbolic[0]])
-            if span is not None and span[1] - span[0] < self.small:
-                return self._among(region, key, symbolic[0], span, sort)
+            found = span(key[symbolic[0]])
+            if found is not None and found[1] - found[0] < self.small:
+                return self._among(region, key, symbolic[0], found, sort)
         if symbolic:
             # Two ways to write one key, as C has it and as the model has it, are to be one cell.
             plainest = tuple(z3.simplify(k) if is_symbolic(k) else k for k in key)
@@ -494,8 +530,8 @@ class Arbitrary:
         self.constrain(region, key, cell)
         return cell
 
-    def _among(self, region: str, key: Key, at: int, span: tuple[int, int], sort: Any) -> Any:
-        low, high = span
+    def _among(self, region: str, key: Key, at: int, within: tuple[int, int], sort: Any) -> Any:
+        low, high = within
         result = self._cell(region, (*key[:at], high, *key[at + 1 :]), sort)
         for k in range(high - 1, low - 1, -1):
             result = z3.If(key[at] == k, self._cell(region, (*key[:at], k, *key[at + 1 :]), sort), result)
@@ -506,38 +542,45 @@ def _term(key: Any) -> Any:
     return key if is_symbolic(key) else z3.BitVecVal(key, 32)
 
 
-def _span(term: Any) -> tuple[int, int] | None:
+def span(term: Any) -> tuple[int, int] | None:
     """Return the range of an index made by widening a narrow one and adding a constant."""
+    if isinstance(term, int):
+        return term, term
     if z3.is_bv_value(term):
         return term.as_long(), term.as_long()
     kind = term.decl().kind()
     if kind == z3.Z3_OP_ZERO_EXT:
         return 0, (1 << term.arg(0).size()) - 1
     if kind == z3.Z3_OP_BADD and term.num_args() == 2:
-        a, b = _span(term.arg(0)), _span(term.arg(1))
+        a, b = span(term.arg(0)), span(term.arg(1))
         if a and b and a[1] + b[1] < 1 << 31:
             return a[0] + b[0], a[1] + b[1]
     return None
+
+
+Fill = int | Callable[[Key], int]
 
 
 @dataclass(slots=True)
 class Given:
     """Inputs that are plain numbers: those listed, and elsewhere what `fill` has for the region, else 0.
 
+    `fill` has a number for all keys, or a function of the key.
     `leads` says what pointers hold.  `touched` collects the cells that were read, `widths` how wide they are in each
     region, and `followed` the pointers.
     """
 
     cells: Mapping[tuple[str, Key], int]
     leads: Pointers = unknown_pointer
-    fill: Mapping[str, int] = field(default_factory=dict)
+    fill: Mapping[str, Fill] = field(default_factory=dict)
     touched: dict[tuple[str, Key], int] = field(default_factory=dict)
     widths: dict[str, int] = field(default_factory=dict)
     followed: dict[tuple[str, Key], Any] = field(default_factory=dict)
 
     def word(self, region: str, key: Key, bits: int) -> int:
         """Return the number at a key."""
-        value = self.cells.get((region, key), self.fill.get(region, 0)) & ((1 << bits) - 1)
+        found = self.cells.get((region, key), self.fill.get(region, 0))
+        value = (found if isinstance(found, int) else found(key)) & ((1 << bits) - 1)
         self.touched.setdefault((region, key), value)
         self.widths[region] = bits
         return value
@@ -557,7 +600,8 @@ def _signed(value: Any, kind: Int) -> Any:
     return wrap(value, kind) if isinstance(value, int) else value
 
 
-def _label(region: str, key: Key) -> str:
+def label(region: str, key: Key) -> str:
+    """Return what a cell is called."""
     for k in key:
         region = region.replace("[]", f"[{k.sexpr() if is_symbolic(k) else k}]", 1)  # type: ignore[attr-defined]
     return region

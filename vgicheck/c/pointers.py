@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import z3
+
 from ..engine.guards import FALSE, TRUE
 from .domain import Address, Null, Opaque, is_null
 from .ir import (
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from .summary import Evaluator, State
 
 UNSIGNED = Int(32, False)
+LEAST = -(1 << 31)
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
@@ -129,14 +132,26 @@ def computed(e: Evaluator, state: State, expr: Binary, left: Any, right: Any, ki
         raise Unsupported("difference of two pointers")
     right_type = expr.right.type
     assert isinstance(right_type, Int)
-    # Addresses wrap at 32 bits, as the kernel's flags define; whether one is followed is another question.
-    offset = e.domain.convert(right, right_type, INDEX)
-    if expr.op == "-":
-        offset = e.domain.unary("-", offset, INDEX)
-    return e.domain.each(left, lambda pointer: _moved(e, pointer, offset, kind), state.path)
+    offset = _offset(e, state, right, right_type, expr)
+    return e.domain.each(left, lambda pointer: _moved(e, state, pointer, offset, kind, expr.loc), state.path)
 
 
-def _moved(e: Evaluator, pointer: Any, offset: Any, kind: Pointer) -> Any:
+def _offset(e: Evaluator, state: State, moved_by: Any, kind: Int, expr: Binary) -> Any:
+    """Return by how many elements a pointer is moved.
+
+    Addresses of 32 bits wrap, as the kernel's flags define; whether one is followed is another question.  Of 64 bits
+    only what fits in an index is looked at.
+    """
+    wide = e.program.pointer_bits > INDEX.bits
+    offset = e.narrowed(state, moved_by, kind, expr.loc) if wide else e.domain.convert(moved_by, kind, INDEX)
+    if expr.op == "+":
+        return offset
+    if wide:
+        e.must_fit(state, e.guards.not_(e.domain.compare("==", offset, LEAST, INDEX)), expr.loc)
+    return e.domain.unary("-", offset, INDEX)
+
+
+def _moved(e: Evaluator, state: State, pointer: Any, offset: Any, kind: Pointer, loc: Loc) -> Any:
     if isinstance(offset, int) and offset == 0:
         return pointer
     if isinstance(pointer, Null | Opaque):
@@ -150,7 +165,11 @@ def _moved(e: Evaluator, pointer: Any, offset: Any, kind: Pointer) -> Any:
     place = e.layout.place(pointer)
     if _step(e, kind) != e.layout.size(place.type):
         raise Unsupported("pointer arithmetic in units that are not those of the array")
-    index = e.domain.binary("+", pointer.path[-1], offset, INDEX, INDEX)
+    from_, wide = pointer.path[-1], Int(e.program.pointer_bits, True)
+    index = e.domain.binary("+", from_, offset, INDEX, INDEX)
+    if wide != INDEX and not (isinstance(from_, int) and from_ == 0):
+        a, b, sum_ = (e.domain.convert(i, INDEX, wide) for i in (from_, offset, index))
+        e.must_fit(state, e.domain.compare("==", e.domain.binary("+", a, b, wide, wide), sum_, wide), loc)
     return e.domain.each(index, lambda i: Address(pointer.object, (*pointer.path[:-1], i)))
 
 
@@ -170,8 +189,13 @@ def _compared(e: Evaluator, state: State, expr: Binary, left: Any, right: Any) -
     for gl, a in e.domain.options(left, state.path):
         for gr, b in e.domain.options(right, state.path):
             both = g.and_(gl, gr)
-            if both != FALSE:
-                equal = g.or_(equal, g.and_(both, _same_place(e, state, both, a, b, expr.loc)))
+            try:
+                same = FALSE if both == FALSE else _same_place(e, state, both, a, b, expr.loc)
+            except Unsupported:
+                if e.feasible(g.term(g.and_(state.path, both))):
+                    raise
+                same = FALSE
+            equal = g.or_(equal, g.and_(both, same))
     return e.domain.truth(equal if expr.op == "==" else g.not_(equal))
 
 
@@ -189,16 +213,25 @@ def _same_place(e: Evaluator, state: State, guard: int, a: Any, b: Any, loc: Loc
             return FALSE
         if not _comparable_by_steps(e, a, b):
             x, y = (e.layout.offset(p, e.domain) for p in (a, b))
-            return e.domain.compare("==", x, y, INDEX)
+            return e.domain.compare("==", x, y, Int(e.program.pointer_bits, True))
         return g.all(
             (TRUE if x == y else FALSE)
             if isinstance(x, str) or isinstance(y, str)
             else e.domain.compare("==", x, y, INDEX)
             for x, y in zip(a.path, b.path, strict=True)
         )
+    if any(isinstance(p, Opaque) and p.lost for p in (a, b)):
+        raise Limit("comparison with a pointer that a loop changes", loc)
     if a == b and not (isinstance(a, Opaque) and a.label.startswith('"')):
         return TRUE
+    if e.widening is not None and all(isinstance(p, Opaque) and _is_only_a_name(p) for p in (a, b)):
+        return g.of(z3.Bool(" is ".join(sorted((a.label, b.label))).replace("|", "")))
     raise Unsupported("comparison with a pointer of which nothing is known")
+
+
+def _is_only_a_name(pointer: Opaque) -> bool:
+    """Say whether nothing is known of a pointer but what it is called: it is not to a literal, nor a moved one."""
+    return not pointer.label.startswith('"') and " + " not in pointer.label
 
 
 def _inside(e: Evaluator, address: Address) -> int:

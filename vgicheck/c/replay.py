@@ -36,6 +36,8 @@ def recorded(
     others = [c for c in run.end.claims if broken is None or broken.kind not in UNDEFINED]
     undefined = next((c for c in others if c.kind in UNDEFINED), None)
     claim = f"{broken.kind}: {broken.text}" if broken else ""
+    if run.evaluator.program.pointer_bits != 32:
+        return Replay(entry, calls, obstacle="the source is of 64 bits, and what is compiled here of 32")
     if undefined is not None:
         obstacle = f"what the run does is undefined in C: {spoken(undefined.text)} does not hold"
         return Replay(entry, calls, obstacle=obstacle)

@@ -139,8 +139,9 @@ class Evaluator:
     that is not initialised, which may then be anything; with `by_words` bitmaps are arrays of words like others,
     and `bitmaps` are kept bit by bit; for some calls and loops something may stand in.
 
-    `entered` has the functions that were called, each with the condition under which it was.  Of a plain run, `trace`
-    is the lines taken and `wrote` the line that last wrote each cell.
+    `entered` has the functions that were called, each with the condition under which it was, and `asked` is how often
+    the stubs took any number.  Of a plain run, `trace` is the lines taken and `wrote` the line that last wrote each
+    cell.
     """
 
     program: Program
@@ -162,6 +163,7 @@ class Evaluator:
     trace: list[Loc] = field(default_factory=list)
     wrote: dict[tuple[str, maps.Key], Loc] = field(default_factory=dict)
     entered: dict[str, int] = field(default_factory=dict)
+    asked: int = 0
     _sites: list[Loc] = field(default_factory=list)
     _shapes: dict[str, Shape] = field(default_factory=dict)
     _plans: dict[tuple[str, int], tuple[tuple[str, ...], bool, Any]] = field(default_factory=dict)
@@ -237,6 +239,9 @@ class Evaluator:
         """Run a function of the program to its end and return the joined state and result."""
         function = self.program.functions.get(name)
         if function is None:
+            if not self.feasible(self.guards.term(state.path)):
+                state.path = FALSE
+                return state, 0
             if name in self.program.unsupported:
                 cause = self.program.unsupported[name]
                 raise Unsupported(f"{name}(): {cause.construct}", cause.loc)
@@ -457,6 +462,21 @@ class Evaluator:
             fits = self.domain.compare("==", self.domain.convert(narrow, INDEX, kind), value, kind)
             self.claim(state, "in-bounds", fits, loc, "an index that fits in 32 bits")
         return narrow
+
+    def narrowed(self, state: State, value: Any, kind: Int, loc: Loc) -> Any:
+        """Convert a number to an index that has the same value. Raises `Limit` where there may be none."""
+        narrow = self.domain.convert(value, kind, INDEX)
+        if kind.bits > INDEX.bits:
+            self.must_fit(state, self.domain.compare("==", self.domain.convert(narrow, INDEX, kind), value, kind), loc)
+        elif kind.bits == INDEX.bits and not kind.signed:
+            self.must_fit(state, self.guards.not_(self.domain.compare("<", narrow, 0, INDEX)), loc)
+        return narrow
+
+    def must_fit(self, state: State, fits: int, loc: Loc) -> None:
+        """Go on only where the distances of pointers, and the bits of searches, have 31 bits. Raises `Limit`."""
+        beyond = self.guards.and_(state.path, self.guards.not_(fits))
+        if beyond != FALSE and self.feasible(self.guards.term(beyond)):
+            raise Limit("a distance that may not fit in 32 bits", loc)
 
     def is_register(self, function: Function, local: str) -> bool:
         """Say whether a local of a function that was called is kept as a value, outside of memory."""

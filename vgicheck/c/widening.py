@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ import z3
 
 from ..engine.guards import TRUE
 from ..engine.maps import Key, Map
-from ..engine.values import and_, not_, same
+from ..engine.values import and_, ite, le, not_, same
 from .domain import UNINITIALISED, Address, Choice, Domain, FunctionPointer, Null, Opaque, Uninitialised
 from .flow import Loop, live_at
 from .ir import (
@@ -43,9 +44,10 @@ from .ir import (
     Local,
     Pointer,
     Unsupported,
+    bits_of,
     locals_of,
 )
-from .memory import EXPIRED, Place, is_local
+from .memory import EXPIRED, Place, is_local, span
 
 if TYPE_CHECKING:
     from .activation import Activation
@@ -56,6 +58,10 @@ MOST_UNROLLED = 16
 MOST_OPTIONS = 4
 """Values of a register at a head that are told apart."""
 MOST_ROUNDS = 60
+MOST_WRITES = 40
+"""Writes to a region of which it is looked at what is left of them."""
+COMPARED = ("<", "<=", ">", ">=", "!=", "==")
+"""The comparisons in a loop's conditions that say what may hold of its registers; at one side of what leaves, `==`."""
 MOST_CELLS = 64
 """Cells of a local array that are looked at one by one."""
 
@@ -122,36 +128,109 @@ class Widening:
     # What holds of a map --------------------------------------------------------------------------
 
     def keeps(self, e: Evaluator, name: str, state: State) -> bool:
-        """Say whether every cell of a region satisfies the invariants in a state."""
+        """Say whether every cell of a region satisfies the invariants in a state; a pointer, whether it leads on."""
+        if isinstance(e.layout.kinds[name].type, Pointer):
+            return self._leads(e, name, state)
         holds = self.invariants.get(name)
-        return holds is None or not any(e.feasible(broken) for broken in self.broken(e, name, state, holds))
+        return holds is None or not any(
+            e.feasible(written) and e.feasible(and_(written, left()))
+            for written, left in self._written(e, name, state, holds)
+        )
+
+    def _leads(self, e: Evaluator, name: str, state: State) -> bool:
+        """Say whether the pointers of a region lead where those of the inputs may, in a state."""
+        place, untouched = e.layout.kinds[name], state.memory.untouched(name)
+        anew = replace(place, region=f"{name}@!")
+        pending: list[tuple[Map[Any], int]] = [(state.memory.known(name), state.path)]
+        while pending:
+            region, guard = pending.pop()
+            for when, key, value in region.written():
+                may = [v for _, v in e.domain.options(e.inputs.pointers(e.inputs, e.domain, anew, key))]
+                path = and_(e.guards.term(guard), when)
+                for chosen, v in e.domain.options(value):
+                    if not _may_be(e, v, may, and_(path, e.guards.term(chosen))):
+                        return False
+            origin = region.origin
+            if origin in self._joined:
+                pending.extend((part, e.guards.and_(guard, c)) for part, c in self._joined[origin])
+            elif origin is not untouched.origin and origin not in self._sound:
+                return False
+        return True
 
     def broken(self, e: Evaluator, name: str, state: State, holds: Holds) -> Iterator[Any]:
         """Yield the conditions under which some cell of a region is not as it is to be in a state.
 
         Of cells that nothing wrote, and of what is left in one that was, it is taken for granted.
         """
+        return (and_(written, left()) for written, left in self._written(e, name, state, holds))
+
+    def _written(self, e: Evaluator, name: str, state: State, holds: Holds) -> Iterator[tuple[Any, Callable[[], Any]]]:
+        """Yield the conditions under which a cell was written what it may not hold, and under which it still does.
+
+        What breaks an invariant in the end is what was written to a cell last.
+        """
         place = e.layout.kinds[name]
         pending: list[tuple[Map[Any], int]] = [(state.memory.known(name), state.path)]
         while pending and isinstance(place.type, Int):
             region, guard = pending.pop()
             path = e.guards.term(guard)
-            for when, key, value in region.written():
+
+            def wrong(key: Key, value: Any) -> Any:
                 word = _word(e.domain, value, place)
                 if word is None:
-                    yield path
-                    continue
+                    return True
                 before = _word(e.domain, state.memory.untouched(name)[key], place)
-                yield and_(path, when, not_(holds(key, word)), not_(same(word, before)))
+                return and_(not_(holds(key, word)), not_(same(word, before)))
+
+            def left(key: Key, region: Map[Any] = region) -> Any:
+                return wrong(key, region.read(key, partial(_either, e.domain, place)))
+
+            written = list(region.written())
+            for when, key, value in written:
+                looked_at = 1 < len(written) <= MOST_WRITES
+                yield and_(path, when, wrong(key, value)), partial(left, key) if looked_at else _always
             origin = region.origin
             if origin in self._joined:
                 pending.extend((part, e.guards.and_(guard, c)) for part, c in self._joined[origin])
             elif origin is not state.memory.untouched(name).origin and origin not in self._sound:
-                yield path
+                yield path, _always
 
     def trust(self, region: Map[Any]) -> None:
         """Note that all cells of a map satisfy the invariants."""
         self._sound.add(region.origin)
+
+
+def _either(domain: Domain, place: Place, condition: Any, a: Any, b: Any) -> Any:
+    """Choose between two stored values as one word, which costs less than to tell their alternatives apart."""
+    x, y = _word(domain, a, place), _word(domain, b, place)
+    if x is None or y is None:
+        return UNINITIALISED
+    return ite(condition, x, y, width=None if place.bitmap else bits_of(place.type))
+
+
+def _may_be(e: Evaluator, pointer: Any, others: Sequence[Any], path: Any) -> bool:
+    """Say whether one of some pointers with unknown indices may be a given one, wherever a path is taken."""
+    if isinstance(pointer, Null):
+        return any(isinstance(o, Null) for o in others)
+    return any(
+        isinstance(o, Address)
+        and isinstance(pointer, Address)
+        and o.object == pointer.object
+        and len(o.path) == len(pointer.path)
+        and all(_is_among(e, a, b, path) for a, b in zip(pointer.path, o.path, strict=True))
+        for o in others
+    )
+
+
+def _is_among(e: Evaluator, step: Any, other: Any, path: Any) -> bool:
+    if isinstance(step, str) or isinstance(other, str):
+        return bool(step == other)
+    within = span(other)
+    return within is not None and not e.feasible(and_(path, not_(and_(le(within[0], step), le(step, within[1])))))
+
+
+def _always() -> bool:
+    return True
 
 
 def _word(domain: Domain, value: Any, place: Place) -> Any:
@@ -223,7 +302,8 @@ _Bound = Binary | _NotLess
 class _Register:
     """What is known of a register at a head: that it is one of some values, or a word under conditions.
 
-    `unset`: it may be uninitialised.  `word` is None for as long as the values are told apart.
+    `unset`: it may be uninitialised.  `word` is None for as long as the values are told apart.  `kept`: it is what it
+    was when the loop was entered, which of the values is known then.
     """
 
     name: str
@@ -231,6 +311,7 @@ class _Register:
     values: list[Any]
     word: Any = None
     unset: bool = False
+    kept: bool = False
 
 
 @dataclass(slots=True)
@@ -296,6 +377,7 @@ class _Search:
             self._registers.append(found)
             if isinstance(found.kind, Int) and any(_moves(name, i) for i in writes):
                 self._widen(found)
+            found.kept = found.word is None and len(found.values) > 1
         self._bounds = self._candidates(self._registers)
 
     def _options(self, state: State, name: str) -> list[Any]:
@@ -322,7 +404,7 @@ class _Search:
                 continue
             tag = f"{self.number}" if kept else f"{self.number}!"
             given = self._given.get(name, True)
-            state.memory.havoc(name, tag if given else f"{tag}?", given)
+            state.memory.havoc(name, tag if given else f"{tag}?", given, kept)
             if kept:
                 self.owner.trust(state.memory.regions[name])
         for mark in self._marks:
@@ -334,6 +416,8 @@ class _Search:
         return state
 
     def _value(self, register: _Register) -> Any:
+        if register.kept:
+            return self.entering.locals[register.name]
         g, label = self.evaluator.guards, f"{self.function.name}.{register.name}!loop{self.number}"
         values = [register.word] if register.word is not None else register.values
         if register.word is not None and register.unset:
@@ -368,14 +452,15 @@ class _Search:
         for b in self.loop.blocks:
             terminator = self.function.blocks[b].terminator
             condition = terminator.condition if isinstance(terminator, Branch) else None
-            if not isinstance(condition, Binary) or condition.op not in ("<", "<=", ">", ">=", "!="):
+            if not isinstance(condition, Binary) or condition.op not in COMPARED:
                 continue
+            ops = ("<", ">") if condition.op == "==" else ("<=", ">=")
             for side, other in ((condition.left, condition.right), (condition.right, condition.left)):
                 if not isinstance(side.type, Int) or not isinstance(other.type, Int):
                     continue
                 if not (set(locals_of(side)) & words.keys()) or (set(locals_of(other)) & self._assigned.keys()):
                     continue
-                found += [replace(condition, op=op, left=side, right=other) for op in ("<=", ">=")]
+                found += [replace(condition, op=op, left=side, right=other) for op in ops]
         return [b for b in found if self._holds(b, self.entering)]
 
     def _strides(self, register: _Register, read: Load) -> list[Binary]:
@@ -428,7 +513,7 @@ class _Search:
         """
         written = {name for s in back for name in s.memory.written}
         running = {name for name in written if not is_local(name) or self.evaluator.is_alive(name)}
-        found = running - self._regions.keys() - self._marks
+        found = {n for n in running - self._regions.keys() - self._marks if not self._is_restored(n, back)}
         marks = {name for name in found if name.endswith(EXPIRED)}
         self._marks |= marks
         for name in sorted(found - marks):
@@ -437,6 +522,23 @@ class _Search:
             self._regions[name] = self.owner.keeps(self.evaluator, name, self.entering)
         return bool(found)
 
+    def _is_restored(self, name: str, back: Sequence[State]) -> bool:
+        """Say whether the body leaves a scalar that is not made unknown as it was when the loop was entered."""
+        e, place = self.evaluator, self.evaluator.layout.kinds.get(name)
+        if place is None or place.bounds or not isinstance(place.type, Int) or is_local(name):
+            return False
+        before = _word(e.domain, self._region(self.entering, name)[()], place)
+        for state in back:
+            after = _word(e.domain, self._region(state, name)[()], place)
+            if before is None or after is None:
+                return False
+            if e.feasible(and_(e.guards.term(state.path), not_(same(after, before)))):
+                return False
+        return True
+
+    def _region(self, state: State, name: str) -> Map[Any]:
+        return state.memory.regions[name] if name in state.memory.regions else state.memory.untouched(name)
+
     def _more_values(self, back: Sequence[State]) -> bool:
         """Add the values that a register takes.  More than a few become one that is unknown.
 
@@ -444,7 +546,10 @@ class _Search:
         """
         changed = False
         for register in self._registers:
-            for value in (v for s in back for v in self._options(s, register.name)):
+            moved = [s for s in back if not self._is_as_entered(register, s)]
+            if register.kept and moved:
+                register.kept, changed = False, True
+            for value in (v for s in moved for v in self._options(s, register.name)):
                 if register.word is not None:
                     if isinstance(value, Uninitialised) and not register.unset:
                         register.unset = changed = True
@@ -458,6 +563,20 @@ class _Search:
             unset = {r.name for r in self._registers if r.unset}
             self._bounds = [b for b in self._bounds if not unset & _mentioned(b)]
         return changed
+
+    def _is_as_entered(self, register: _Register, state: State) -> bool:
+        """Say whether a register that is not unknown is, in other words perhaps, what it was when control entered."""
+        entered, now = (s.locals.get(register.name) for s in (self.entering, state))
+        if register.word is not None or entered is now or not isinstance(register.kind, Int):
+            return register.word is None and entered is now
+        numbers = [v for value in (entered, now) for _, v in self.evaluator.domain.options(value)]
+        if not all(isinstance(v, int | z3.ExprRef) for v in numbers):
+            return False
+        if isinstance(entered, int) and isinstance(now, int):
+            return entered == now
+        before, after = (self.evaluator.domain.word(v, register.kind.bits) for v in (entered, now))
+        differs = and_(self.evaluator.guards.term(state.path), not_(same(before, after)))
+        return not self.evaluator.feasible(differs)
 
     def _fewer_facts(self, back: Sequence[State]) -> bool:
         """Drop what the body does not keep."""

@@ -8,7 +8,7 @@ themselves then, for any arguments, and what depends on those stays open.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -18,6 +18,7 @@ from proofs.bindings import functions, vgic
 
 from ..c import clang
 from ..c.confirm import confirmed
+from ..c.ir import Unsupported
 from ..c.stubs import linux
 from ..engine.cache import digest_of
 from ..engine.tasks import Runner, Task
@@ -68,8 +69,9 @@ def check(source: Source, properties: Sequence[str], runner: Runner, native: boo
         reading = reading_of(source, path)
         lines.update(reading.lines)
         reports += [FunctionReport(name, Location(loc.file, loc.line)) for name, (loc, _) in reading.places.items()]
-        judged = _judged(reading, properties, runner)
-        if str(PurePosixPath(path).parent) in FOLDERS:
+        is_part = str(PurePosixPath(path).parent) in FOLDERS
+        judged = _judged(reading, properties, runner, is_part)
+        if is_part:
             judged = [_for_any_arguments(o, "its callers are in other files") for o in judged]
         told = {o.id for o in judged}
         everything = _with_promises(judged, _promises(reading, properties, told, runner), reading)
@@ -103,38 +105,49 @@ def reading_of(source: Source, path: str, *behind: Part) -> Reading:
     ]
     if behind:
         defines["VGICHECK_RUN"] = "1"
-    found = read(parts, defines, "aarch64-linux-gnu" if "arm64" in PurePosixPath(path).parts else clang.TARGET)
+    found = read(parts, defines, clang.TARGET_64 if "arm64" in PurePosixPath(path).parts else clang.TARGET)
     own = "\n".join(code_of(h.text) for h in before if not h.ours and not h.structures and h.name in beside_it)
     found.internal = frozenset(name for name in found.places if re.search(rf"\b{name}\s*\(", own))
     return found
 
 
-def _judged(reading: Reading, properties: Sequence[str], runner: Runner) -> list[Obligation]:
-    """Judge the functions of one file, in the order of the file."""
+def _judged(reading: Reading, properties: Sequence[str], runner: Runner, is_part: bool) -> list[Obligation]:
+    """Judge the functions of one file, in the order of the file.
+
+    One that gets to what was not read is evaluated only of a file that `is_part` of a VGIC, where nothing is refuted:
+    it may be that it does not get there in any state that is assumed.
+    """
     known = entries(reading)
     wanted = partial(wanted_of, reading, known, properties)
     unreadable = reading.program.unsupported
-    roots = [r for r in known.roots if not known.reach[r] & unreadable.keys()]
-    by_function: dict[str, dict[str, list[Obligation]]] = {}
+    lost = {} if is_part else _lost(known, unreadable)
+    roots = [r for r in known.roots if r not in unreadable and r not in lost]
     refined = refine.Refined.of(reading, properties, runner.portfolio)
-    _run(reading, known, roots, wanted, runner, by_function, refined)
+    first = [r for r in roots if r not in known.uncalled]
+    told = _run(reading, known, first, wanted, runner, refined)
+    refused = _without_refused(told, known, unreadable)
+    called = {o.subject for root in told for o in told[root] if o.verdict not in (Verdict.NOT_RUN, Verdict.VACUOUS)}
+    second = [r for r in roots if r in known.uncalled and r not in called]
+    more = _run(reading, known, second, wanted, runner)
+    refused |= _without_refused(more, known, unreadable)
+    tried, by_function = [*first, *second], _sorted([*told.values(), *more.values()])
+    judged = [r for r in tried if r not in refused]
+    callers = [r for r in known.roots if r not in known.uncalled or r not in called]
     alone = [
         name
         for name in reading.places
         if name in known.kinds
-        and name not in roots
-        and not known.reach[name] & unreadable.keys()
-        and (name in known.hidden or _is_open(by_function.get(name), _callers(name, known), roots))
+        and name not in tried
+        and name not in unreadable
+        and name not in lost
+        and (name in known.hidden or _is_open(by_function.get(name), _callers(name, known, callers), judged))
     ]
-    by_itself: dict[str, dict[str, list[Obligation]]] = {}
-    _run(reading, known, alone, lambda root: [p for p in wanted(root) if p[1] == root], runner, by_itself)
+    only_itself = _run(reading, known, alone, lambda root: [p for p in wanted(root) if p[1] == root], runner)
+    by_itself = _sorted(only_itself.values())
     found: list[Obligation] = []
     for name, (loc, _) in reading.places.items():
         where = Location(loc.file, loc.line)
-        cause = reading.unread.get(name)
-        if cause is None and name in known.reach:
-            lost = sorted(known.reach[name] & unreadable.keys())
-            cause = unreadable[lost[0]] if lost else None
+        cause = reading.unread.get(name) or lost.get(name)
         if cause is not None:
             place = Location(cause.loc.file, cause.loc.line) if cause.loc else where
             kinds = [k for k in _kinds(known, name, name in known.roots) if not properties or k in properties]
@@ -147,6 +160,38 @@ def _judged(reading: Reading, properties: Sequence[str], runner: Runner) -> list
         for kind, answers in by_function.get(name, own).items():
             found.append(_merged(answers, own.get(kind, [])))
         found += refined.found.get(name, ())
+    return found
+
+
+def _lost(known: Entries, unreadable: Mapping[str, Unsupported]) -> dict[str, Unsupported]:
+    """Return why functions that may get to what was not read are not judged."""
+    first = {name: min(reach & unreadable.keys(), default=None) for name, reach in known.reach.items()}
+    return {name: unreadable[cause] for name, cause in first.items() if cause is not None}
+
+
+def _without_refused(told: dict[str, list[Obligation]], known: Entries, unreadable: Collection[str]) -> set[str]:
+    """Leave of a root that got to what was not read only what is said of itself; return those roots."""
+    refused = {
+        root
+        for root, answers in told.items()
+        if known.reach[root] & set(unreadable) and any(_is_refusal(o, root) for o in answers)
+    }
+    for root in refused:
+        told[root] = [o for o in told[root] if o.subject == root]
+    return refused
+
+
+def _is_refusal(found: Obligation, root: str) -> bool:
+    """Say whether an obligation tells that its root was not evaluated to its end."""
+    own = found.subject == root and found.verdict is Verdict.UNSUPPORTED
+    return own or found.verdict is Verdict.NOT_RUN
+
+
+def _sorted(told: Iterable[Sequence[Obligation]]) -> dict[str, dict[str, list[Obligation]]]:
+    """Sort what was said by the function and by the property that it was said of."""
+    found: dict[str, dict[str, list[Obligation]]] = {}
+    for o in (o for answers in told for o in answers):
+        found.setdefault(o.subject, {}).setdefault(o.property, []).append(o)
     return found
 
 
@@ -175,8 +220,8 @@ def _with_promises(found: Sequence[Obligation], promises: Sequence[Obligation], 
     return [o for name in reading.places for o in (*found, *promises) if o.subject == name]
 
 
-def _callers(name: str, known: Entries) -> list[str]:
-    return [root for root in known.roots if name in known.reach[root]]
+def _callers(name: str, known: Entries, roots: Sequence[str]) -> list[str]:
+    return [root for root in roots if name in known.reach[root]]
 
 
 def _is_open(answers: dict[str, list[Obligation]] | None, callers: Sequence[str], judged: Sequence[str]) -> bool:
@@ -208,9 +253,9 @@ def _run(
     roots: Sequence[str],
     wanted: partial[list[tuple[str, str]]] | object,
     runner: Runner,
-    into: dict[str, dict[str, list[Obligation]]],
     refined: refine.Refined | None = None,
-) -> None:
+) -> dict[str, list[Obligation]]:
+    """Judge roots with what they get to; return what is said, by the root."""
     assert callable(wanted)
     text = digest_of(reading.text)
     holders = _others_lock_with_interrupts_on(reading, known)
@@ -232,6 +277,7 @@ def _run(
     for answers in done[: len(more)]:
         assert refined is not None
         refined.take(answers)
+    told: dict[str, list[Obligation]] = {root: [] for root in judged}
     for root, answers in zip(judged, done[len(more) :], strict=True):
         for o in answers:
             if root in known.internal:
@@ -239,11 +285,13 @@ def _run(
             elif root in known.uncalled:
                 it = "it" if o.subject == root else f"{root}, which gets there"
                 o = _for_any_arguments(o, f"nothing in the file calls {it}")
-            into.setdefault(o.subject, {}).setdefault(o.property, []).append(replace(o, bounds=bounds))
+            told[root].append(replace(o, bounds=bounds))
+    return told
 
 
 def _bounds(reading: Reading) -> str:
-    return f"vCPUs 0..{MAX_CPUS}, INTID 0..{vgic.nr_irqs(reading.program) - 1}"
+    width = ", pointers of 64 bits" if reading.program.pointer_bits == 64 else ""
+    return f"vCPUs 0..{MAX_CPUS}, INTID 0..{vgic.nr_irqs(reading.program) - 1}{width}"
 
 
 def _others_lock_with_interrupts_on(reading: Reading, known: Entries) -> bool:

@@ -12,7 +12,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..c.ir import Call, Deref, Function, FunctionRef, Global, Member, Program, StringLiteral, StructRef, parts
+from ..c.ir import (
+    AddressOf,
+    Array,
+    Assign,
+    Call,
+    Deref,
+    Element,
+    Function,
+    FunctionRef,
+    Global,
+    Local,
+    LValue,
+    Member,
+    Program,
+    StringLiteral,
+    StructRef,
+    parts,
+)
 from .reading import Reading
 
 _STATIC = re.compile(r"\bstatic\b")
@@ -174,7 +191,7 @@ def _operations(function: Function, program: Program) -> Iterator[str]:
 
 
 def _given_away(function: Function, program: Program) -> Iterator[str]:
-    """Yield the functions that a function mentions and does not call.
+    """Yield the functions that a function mentions and does not call, also those of an array that it points memory to.
 
     One that is passed to a service of our stubs which calls it then and there is called, not given away.
     """
@@ -182,6 +199,18 @@ def _given_away(function: Function, program: Program) -> Iterator[str]:
         for node in (*block.instructions, block.terminator):
             if not (isinstance(node, Call) and isinstance(node.callee, str) and _calls_back(node.callee, program)):
                 yield from _refs(node)
+            if isinstance(node, Assign) and not isinstance(node.target, Local):
+                for part in parts(node.value):
+                    table = _root(part.lvalue) if isinstance(part, AddressOf) else ""
+                    if table in program.constants and isinstance(program.globals[table], Array):
+                        yield from (f for value in program.constants[table].values.values() for f in _refs(value))
+
+
+def _root(lvalue: LValue) -> str:
+    """Return the object at file scope that an lvalue is a part of; "" where it is none."""
+    while isinstance(lvalue, Member | Element):
+        lvalue = lvalue.base
+    return lvalue.name if isinstance(lvalue, Global) else ""
 
 
 def _calls_back(name: str, program: Program) -> bool:

@@ -64,9 +64,8 @@ class _Piece:
 def read(parts: Sequence[Part], defines: Mapping[str, str], built_for: str = clang.TARGET) -> Reading:
     """Read a text that is put together from parts, in order.
 
-    What is built for another target than 32-bit ARM is read as if it were for that, and a function that would not be
-    the same program on both is not read.  Of the last part that is judged, the source, every function is accounted for;
-    of the others that are judged, those that are compiled.
+    Of the last part that is judged, the source, every function is accounted for; of the others that are judged, those
+    that are compiled.
     """
     pieces, first = [], 1
     defined = _definitions(parts)
@@ -84,11 +83,8 @@ def read(parts: Sequence[Part], defines: Mapping[str, str], built_for: str = cla
         for i in p.items
         if i.kind == "function"
     }
-    unit, text = _settled(pieces, {**defines, **defined}, unread)
+    unit, text = _settled(pieces, {**defines, **defined}, built_for, unread)
     program = lower.lower(unit)
-    if built_for != clang.TARGET:
-        other = clang.parse(text, name="check.c", origin=unit.origin, defines={**defines, **defined}, target=built_for)
-        _compare(program, lower.lower(other), built_for, unread)
     for name, cause in unread.items():
         program.functions.pop(name, None)
         program.unsupported[name] = cause
@@ -111,13 +107,6 @@ def read(parts: Sequence[Part], defines: Mapping[str, str], built_for: str = cla
     return Reading(program, places, unread, shown, text, {**defines, **defined}, others)
 
 
-def _compare(program: Program, other: Program, target: str, unread: dict[str, Unsupported]) -> None:
-    """Take out the functions that are not the same for another target."""
-    for name, function in program.functions.items():
-        if other.functions.get(name) != function:
-            unread[name] = Unsupported(f"it is not the same program for {target} and for 32-bit ARM", function.loc)
-
-
 def _definitions(parts: Sequence[Part]) -> dict[str, str]:
     """Return the macros that tell our stubs which functions and types the source brings itself."""
     found: dict[str, str] = {}
@@ -132,7 +121,7 @@ def _definitions(parts: Sequence[Part]) -> dict[str, str]:
 
 
 def _settled(
-    pieces: Sequence[_Piece], defines: Mapping[str, str], unread: dict[str, Unsupported]
+    pieces: Sequence[_Piece], defines: Mapping[str, str], built_for: str, unread: dict[str, Unsupported]
 ) -> tuple[clang.Unit, str]:
     """Take out what the compiler refuses until it refuses nothing."""
     starts = [p.first for p in pieces]
@@ -147,7 +136,7 @@ def _settled(
 
     for turn in range(MOST_ROUNDS):
         text = "\n".join(line for p in pieces for line in p.lines)
-        unit = clang.parse(text, name="check.c", origin=origin, defines=defines)
+        unit = clang.parse(text, name="check.c", origin=origin, defines=defines, target=built_for)
         if not unit.errors:
             return unit, text
         blamed: dict[tuple[int, int], tuple[_Piece, Item, int, Unsupported]] = {}
@@ -165,7 +154,7 @@ def _settled(
             cause = Unsupported(f"the file cannot be told apart: {message.rstrip('.')}", origin(line))
             _take_all(pieces, cause, unread)
             text = ""
-            unit = clang.parse(text, name="check.c", origin=origin, defines={})
+            unit = clang.parse(text, name="check.c", origin=origin, defines={}, target=built_for)
             return unit, text
     raise AssertionError("unreachable")
 

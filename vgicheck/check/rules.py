@@ -23,7 +23,7 @@ from ..c.explain import Plain, explained
 from ..c.intrinsics import INTRINSICS
 from ..c.ir import Int, Limit, Loc, Unsupported
 from ..c.judge import CODE, LOCK_FIELDS
-from ..c.memory import Arbitrary, Given, Inputs, Memory, Pointers
+from ..c.memory import Arbitrary, Fill, Given, Inputs, Memory, Pointers
 from ..c.replay import recorded
 from ..c.shrink import Cells, shrunk
 from ..c.summary import Claim, Evaluator, State, Summary
@@ -127,7 +127,7 @@ class _Judge:
     invariants: Mapping[str, Sequence[Invariant]]
     _facts: Facts = field(init=False)
     _leads: Pointers = field(init=False)
-    _fill: Mapping[str, int] = field(init=False)
+    _fill: Mapping[str, Fill] = field(init=False)
     _inputs: Arbitrary = field(init=False)
     _inquiry: Inquiry = field(init=False)
     _found: _Evaluation = field(init=False)
@@ -152,7 +152,8 @@ class _Judge:
     def obligations(self) -> Iterator[Obligation]:
         self._facts = Facts(self.invariants, Feasibility(FEASIBLE, models=24), self._books)
         self._leads, self._fill = vgic.leads(self.job.reading.program), vgic.fill(self.job.reading.program)
-        self._inputs = Arbitrary(self._facts.constrain, self._facts.relate, self._leads, small=0)
+        fixed = vgic.fixed(self.job.reading.program, self.job.context)
+        self._inputs = Arbitrary(self._facts.constrain, self._facts.relate, self._leads, small=0, fixed=fixed)
         self._inquiry = Inquiry(self.job.portfolio)
         kept = {name: partial(_all_hold, found) for name, found in self.invariants.items()}
         widening = Widening(kept) if self.job.promise is None else None
@@ -185,12 +186,10 @@ class _Judge:
         return found
 
     def _run(self, e: Evaluator) -> _Evaluation:
-        function, given = self.job.reading.program.functions[self.root], list[Any]()
+        given = list[Any]()
 
         def arguments() -> list[Any]:
-            for name in function.params:
-                kind = function.locals[name]
-                given.append(vgic.argument(e.inputs, e.layout, name, kind, self.job.context.in_interrupt))
+            given.extend(vgic.arguments(e.inputs, e.layout, self.root, self.job.context.in_interrupt))
             return given
 
         end, result = e.from_function(self.root, arguments)
@@ -212,19 +211,22 @@ class _Judge:
         return shown
 
     def _claim_locks(self, e: Evaluator, end: State) -> None:
-        for name in sorted(end.memory.written):
-            if name.endswith(LOCK_FIELDS) and e.layout.kinds[name].bounds == ():
+        where = e.reported(self.job.reading.program.functions[self.root].end)
+        for name in sorted(n for n in end.memory.written if n.endswith(LOCK_FIELDS)):
+            if e.layout.kinds[name].bounds == ():
                 before = e.inputs.word(name, (), 32)
                 after = e.domain.word(end.memory.known(name)[()], 32)
                 same = e.domain.compare("==", before, after, Int(32, False))
-                where = e.reported(self.job.reading.program.functions[self.root].end)
                 e.claim(end, "locks-balanced", same, where, f"{name} is as it was found")
+            else:
+                broken = e.guards.any(e.guards.of(b) for b in self._unlike(e, name, _released, end))
+                e.claim(end, "locks-balanced", e.guards.not_(broken), where, f"each {name} is as it was found")
 
     def _claim_kept(self, e: Evaluator, end: State) -> None:
         where = self.job.reading.program.functions[self.root].end
         for invariant in vgic.representation(self.job.reading.program):
             if invariant.region in end.memory.written:
-                broken = e.guards.any(e.guards.of(b) for b in self._broken(e, invariant, end))
+                broken = e.guards.any(e.guards.of(b) for b in self._unlike(e, invariant.region, invariant.holds, end))
                 e.claim(end, KEPT, e.guards.not_(broken), where, invariant.text)
         for name, objects in vgic.led(self.job.reading.program, self.root).items():
             if name in end.memory.written:
@@ -245,12 +247,13 @@ class _Judge:
             for _, _, value in region.written()
         )
 
-    def _broken(self, e: Evaluator, invariant: Invariant, end: State) -> Iterator[Any]:
+    def _unlike(self, e: Evaluator, name: str, holds: Callable[[Key, Any], Any], end: State) -> Iterator[Any]:
+        """Yield the conditions under which a cell of a region was changed to what does not hold of it."""
         if e.widening is not None:
-            yield from e.widening.broken(e, invariant.region, end, invariant.holds)
+            yield from e.widening.broken(e, name, end, holds)
             return
-        for _, key, value in end.memory.known(invariant.region).written():
-            yield invariant.holds(key, _unsigned(value, e, invariant.region)) is not True
+        for _, key, value in end.memory.known(name).written():
+            yield holds(key, _unsigned(value, e, name)) is not True
 
     # Claims ---------------------------------------------------------------------------------------
 
@@ -494,6 +497,10 @@ def _decided(condition: Any) -> bool:
     if is_symbolic(condition):
         raise Unsupported("whether a pointer of which nothing is known is null")
     return bool(condition)
+
+
+def _released(key: Key, held: Any) -> Any:
+    return held == 0
 
 
 def _all_hold(invariants: Sequence[Invariant], key: Key, value: Any) -> Any:

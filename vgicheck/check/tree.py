@@ -20,8 +20,11 @@ FOLDERS: Final = ("arch/arm64/kvm/vgic", "virt/kvm/arm/vgic")
 """Where it stands in several, the newer place first."""
 BESIDE: Final[Mapping[str, Sequence[str]]] = {
     "virt/kvm/arm/vgic.c": ("virt/kvm/arm/vgic-v2.c", "virt/kvm/arm/vgic-v2-emul.c"),
+    "arch/arm64/kvm/vgic/vgic-mmio-v2.c": tuple(
+        f"arch/arm64/kvm/vgic/{name}" for name in ("vgic.c", "vgic-v2.c", "vgic-mmio.c")
+    ),
 }
-"""What is linked to a file on 32-bit ARM and is of no use without it; read as one text with it, where it is there."""
+"""What is linked to a file where the host has a GICv2, and is read as one text with it where it is there."""
 _SECONDS: Final = 30.0
 _QUIET: Final[Mapping[str, str]] = {
     "GIT_OPTIONAL_LOCKS": "0",
@@ -150,7 +153,8 @@ def _searched(tree: Tree, name: str) -> tuple[str, ...]:
     for folder in FOLDERS:
         found = tuple(f"{folder}/{n}" for n in tree.names(folder) if n.endswith(".c"))
         if found:
-            return found
+            linked = {name for path in found for name in BESIDE.get(path, ())}
+            return tuple(path for path in found if path not in linked)
     searched = ", ".join(("vgic.c", *PLACES, *(f"{folder}/*.c" for folder in FOLDERS)))
     raise SourceError(name, f"there is none of {searched}", "give a tree that has the VGIC, or the file itself")
 

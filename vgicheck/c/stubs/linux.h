@@ -1,5 +1,5 @@
 /*
- * What vgicheck knows of the kernel around the code under review: names, types and widths of 32-bit ARM, and for each
+ * What vgicheck knows of the kernel around the code under review: names, types and widths of ARM, and for each
  * service what it can answer and what it leaves behind.
  *
  * `vgicheck_world` is the kernel outside: its answers are fixed before the function runs, its books (references, mappings, locks) are
@@ -27,6 +27,7 @@ typedef u16 uint16_t;
 typedef u32 uint32_t;
 typedef u64 uint64_t;
 typedef unsigned int gfp_t;
+typedef unsigned long irq_hw_number_t;
 typedef unsigned long size_t;
 typedef long ssize_t;
 typedef u64 phys_addr_t;		/* CONFIG_ARM_LPAE, which KVM needs */
@@ -55,6 +56,11 @@ typedef _Bool bool;
 #define unlikely(x) (!!(x))
 #define ACCESS_ONCE(x) (x)
 #define READ_ONCE(x) (x)
+#define fallthrough do { } while (0)
+/* As it is where nothing is speculated */
+#define array_index_nospec(index, size) \
+	({ __typeof__(index) vgicheck_index = (index); \
+	   (__typeof__(index))((unsigned long)vgicheck_index < (unsigned long)(size) ? vgicheck_index : 0); })
 #define WRITE_ONCE(x, v) ((x) = (v))
 #define cpu_relax() do { } while (0)
 #define EXPORT_SYMBOL(x) struct vgicheck_empty
@@ -80,13 +86,24 @@ typedef _Bool bool;
 #ifndef NR_CPUS
 #define NR_CPUS 8
 #endif
+#ifdef __LP64__
+#define BITS_PER_LONG 64
+typedef long vgicheck_nr;		/* the number of a bit, as the bit operations take it */
+#else
 #define BITS_PER_LONG 32
+typedef int vgicheck_nr;
+#endif
 #define BITS_PER_BYTE 8
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
 #define BITS_TO_LONGS(n) DIV_ROUND_UP(n, BITS_PER_LONG)
 #define DECLARE_BITMAP(name, bits) unsigned long name[BITS_TO_LONGS(bits)]
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define BIT(n) (1UL << (n))
+#define BIT_ULL(n) (1ULL << (n))
+#define GENMASK(high, low) ((~0UL - (1UL << (low)) + 1) & (~0UL >> (BITS_PER_LONG - 1 - (high))))
+#define GENMASK_ULL(high, low) ((~0ULL - (1ULL << (low)) + 1) & (~0ULL >> (63 - (high))))
+/* The mask is a constant of ones that stand together: to divide by the lowest of them is to shift */
+#define FIELD_GET(mask, word) ((__typeof__(mask))(((word) & (mask)) / ((mask) & (~(mask) + 1))))
 #define PAGE_SHIFT 12
 #define PAGE_SIZE (1UL << PAGE_SHIFT)
 #define PAGE_MASK (~(PAGE_SIZE - 1))
@@ -100,12 +117,20 @@ typedef _Bool bool;
 #define min_t(t, a, b) ((t)(a) < (t)(b) ? (t)(a) : (t)(b))
 #define max_t(t, a, b) ((t)(a) > (t)(b) ? (t)(a) : (t)(b))
 #define offsetof(t, m) __builtin_offsetof(t, m)
+#ifndef VGICHECK_NATIVE
+void *vgicheck_container(const void *member, unsigned long offset);
+#define container_of(p, t, m) ((t *)vgicheck_container(p, offsetof(t, m)))
+#else
+#define container_of(p, t, m) ((t *)((char *)(p) - offsetof(t, m)))
+#endif
 
 /* Checks and messages */
 #ifndef VGICHECK_NATIVE
 void vgicheck_claim(const char *property, int condition, const char *text);
 void vgicheck_assume(int condition);
 void vgicheck_message(const char *format, ...);
+unsigned int vgicheck_any(void);	/* any number, another one at each call */
+unsigned int vgicheck_unknown(void);	/* the same of what is not kept here: what it leads to may not occur */
 #else
 /* Traps with "property: text". */
 static inline void vgicheck_claim(const char *property, int condition, const char *text)
@@ -135,6 +160,17 @@ static inline void vgicheck_assume(int condition)
 
 static inline void vgicheck_message(const char *format, ...)
 {
+}
+
+static inline unsigned int vgicheck_any(void)
+{
+	return 0;
+}
+
+static inline unsigned int vgicheck_unknown(void)
+{
+	vgicheck_trap("vgicheck_unknown: what is not kept here");
+	return 0;
 }
 #endif
 #define BUG_ON(c) vgicheck_claim("bug-on-unreachable", !(c), "BUG_ON(" #c ")")
@@ -202,46 +238,46 @@ static inline void wmb(void)
 
 /* Bits */
 #ifndef VGICHECK_NATIVE
-int test_bit(int nr, const volatile unsigned long *addr);
-void set_bit(int nr, volatile unsigned long *addr);
-void clear_bit(int nr, volatile unsigned long *addr);
-void change_bit(int nr, volatile unsigned long *addr);
-void __set_bit(int nr, volatile unsigned long *addr);
-void __clear_bit(int nr, volatile unsigned long *addr);
-int test_and_set_bit(int nr, volatile unsigned long *addr);
-int test_and_clear_bit(int nr, volatile unsigned long *addr);
-int __test_and_set_bit(int nr, volatile unsigned long *addr);
-int __test_and_clear_bit(int nr, volatile unsigned long *addr);
-int find_first_bit(const unsigned long *addr, int size);
-int find_next_bit(const unsigned long *addr, int size, int offset);
-int find_first_zero_bit(const unsigned long *addr, int size);
-int find_next_zero_bit(const unsigned long *addr, int size, int offset);
+int test_bit(vgicheck_nr nr, const volatile unsigned long *addr);
+void set_bit(vgicheck_nr nr, volatile unsigned long *addr);
+void clear_bit(vgicheck_nr nr, volatile unsigned long *addr);
+void change_bit(vgicheck_nr nr, volatile unsigned long *addr);
+void __set_bit(vgicheck_nr nr, volatile unsigned long *addr);
+void __clear_bit(vgicheck_nr nr, volatile unsigned long *addr);
+int test_and_set_bit(vgicheck_nr nr, volatile unsigned long *addr);
+int test_and_clear_bit(vgicheck_nr nr, volatile unsigned long *addr);
+int __test_and_set_bit(vgicheck_nr nr, volatile unsigned long *addr);
+int __test_and_clear_bit(vgicheck_nr nr, volatile unsigned long *addr);
+int find_first_bit(const unsigned long *addr, vgicheck_nr size);
+int find_next_bit(const unsigned long *addr, vgicheck_nr size, vgicheck_nr offset);
+int find_first_zero_bit(const unsigned long *addr, vgicheck_nr size);
+int find_next_zero_bit(const unsigned long *addr, vgicheck_nr size, vgicheck_nr offset);
 int ffs(int x);
 int fls(int x);
 unsigned long __ffs(unsigned long x);
 unsigned long __fls(unsigned long x);
 #else
-static inline int test_bit(int nr, const volatile unsigned long *addr)
+static inline int test_bit(vgicheck_nr nr, const volatile unsigned long *addr)
 {
 	return addr[nr / BITS_PER_LONG] >> nr % BITS_PER_LONG & 1;
 }
 
-static inline void set_bit(int nr, volatile unsigned long *addr)
+static inline void set_bit(vgicheck_nr nr, volatile unsigned long *addr)
 {
 	addr[nr / BITS_PER_LONG] |= 1UL << nr % BITS_PER_LONG;
 }
 
-static inline void clear_bit(int nr, volatile unsigned long *addr)
+static inline void clear_bit(vgicheck_nr nr, volatile unsigned long *addr)
 {
 	addr[nr / BITS_PER_LONG] &= ~(1UL << nr % BITS_PER_LONG);
 }
 
-static inline void change_bit(int nr, volatile unsigned long *addr)
+static inline void change_bit(vgicheck_nr nr, volatile unsigned long *addr)
 {
 	addr[nr / BITS_PER_LONG] ^= 1UL << nr % BITS_PER_LONG;
 }
 
-static inline int test_and_set_bit(int nr, volatile unsigned long *addr)
+static inline int test_and_set_bit(vgicheck_nr nr, volatile unsigned long *addr)
 {
 	int old = test_bit(nr, addr);
 
@@ -249,7 +285,7 @@ static inline int test_and_set_bit(int nr, volatile unsigned long *addr)
 	return old;
 }
 
-static inline int test_and_clear_bit(int nr, volatile unsigned long *addr)
+static inline int test_and_clear_bit(vgicheck_nr nr, volatile unsigned long *addr)
 {
 	int old = test_bit(nr, addr);
 
@@ -257,35 +293,36 @@ static inline int test_and_clear_bit(int nr, volatile unsigned long *addr)
 	return old;
 }
 
-static inline void __set_bit(int nr, volatile unsigned long *addr)
+static inline void __set_bit(vgicheck_nr nr, volatile unsigned long *addr)
 {
 	set_bit(nr, addr);
 }
 
-static inline void __clear_bit(int nr, volatile unsigned long *addr)
+static inline void __clear_bit(vgicheck_nr nr, volatile unsigned long *addr)
 {
 	clear_bit(nr, addr);
 }
 
-static inline int __test_and_set_bit(int nr, volatile unsigned long *addr)
+static inline int __test_and_set_bit(vgicheck_nr nr, volatile unsigned long *addr)
 {
 	return test_and_set_bit(nr, addr);
 }
 
-static inline int __test_and_clear_bit(int nr, volatile unsigned long *addr)
+static inline int __test_and_clear_bit(vgicheck_nr nr, volatile unsigned long *addr)
 {
 	return test_and_clear_bit(nr, addr);
 }
 
 /* The first bit from `offset` on that is not as in `flip`; each word is read once. */
-static inline int vgicheck_next_bit(const unsigned long *addr, int size, int offset, unsigned long flip)
+static inline int vgicheck_next_bit(const unsigned long *addr, vgicheck_nr size, vgicheck_nr offset,
+				    unsigned long flip)
 {
 	unsigned long left;
 
 	while (offset < size) {
 		left = (addr[offset / BITS_PER_LONG] ^ flip) >> offset % BITS_PER_LONG;
 		if (left) {
-			offset += __builtin_ctz(left);
+			offset += __builtin_ctzl(left);
 			return offset < size ? offset : size;
 		}
 		offset += BITS_PER_LONG - offset % BITS_PER_LONG;
@@ -293,22 +330,22 @@ static inline int vgicheck_next_bit(const unsigned long *addr, int size, int off
 	return size;
 }
 
-static inline int find_next_bit(const unsigned long *addr, int size, int offset)
+static inline int find_next_bit(const unsigned long *addr, vgicheck_nr size, vgicheck_nr offset)
 {
 	return vgicheck_next_bit(addr, size, offset, 0);
 }
 
-static inline int find_first_bit(const unsigned long *addr, int size)
+static inline int find_first_bit(const unsigned long *addr, vgicheck_nr size)
 {
 	return find_next_bit(addr, size, 0);
 }
 
-static inline int find_next_zero_bit(const unsigned long *addr, int size, int offset)
+static inline int find_next_zero_bit(const unsigned long *addr, vgicheck_nr size, vgicheck_nr offset)
 {
 	return vgicheck_next_bit(addr, size, offset, ~0UL);
 }
 
-static inline int find_first_zero_bit(const unsigned long *addr, int size)
+static inline int find_first_zero_bit(const unsigned long *addr, vgicheck_nr size)
 {
 	return find_next_zero_bit(addr, size, 0);
 }
@@ -317,14 +354,14 @@ static inline int ffs(int x)
 {
 	int bit = 0;
 
-	while (bit < BITS_PER_LONG && !((unsigned int)x >> bit & 1))
+	while (bit < 32 && !((unsigned int)x >> bit & 1))
 		bit++;
-	return bit < BITS_PER_LONG ? bit + 1 : 0;
+	return bit < 32 ? bit + 1 : 0;
 }
 
 static inline int fls(int x)
 {
-	int bits = BITS_PER_LONG;
+	int bits = 32;
 
 	while (bits && !((unsigned int)x >> (bits - 1) & 1))
 		bits--;
@@ -428,8 +465,12 @@ static inline void writel(u32 value, volatile void *addr)
 #define __raw_readl(a) readl(a)
 #define __raw_writel(v, a) writel(v, a)
 #define ioread32(a) readl(a)
+#define le16_to_cpu(x) ((u16)(x))
 #define le32_to_cpu(x) ((u32)(x))
+#define le64_to_cpu(x) ((u64)(x))
+#define cpu_to_le16(x) ((u16)(x))
 #define cpu_to_le32(x) ((u32)(x))
+#define cpu_to_le64(x) ((u64)(x))
 #define iowrite32(v, a) writel(v, a)
 
 struct device_node {
@@ -579,6 +620,8 @@ typedef spinlock_t raw_spinlock_t;
 #define DEFINE_RAW_SPINLOCK(x) raw_spinlock_t x
 #define raw_spin_lock_init(l) spin_lock_init(l)
 #define raw_spin_lock(l) spin_lock(l)
+#define raw_spin_lock_nested(l, subclass) spin_lock(l)
+#define _raw_spin_unlock(l) spin_unlock(l)
 #define raw_spin_unlock(l) spin_unlock(l)
 #define raw_spin_lock_irq(l) spin_lock_irq(l)
 #define raw_spin_unlock_irq(l) spin_unlock_irq(l)
