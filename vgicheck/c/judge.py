@@ -102,6 +102,8 @@ class Judge:
     _broken: tuple[Plain, Any] | None = None
     _seen: set[tuple[str, int]] = field(default_factory=set)
     """The regions that the source is known to have, with the widths at which they are read."""
+    _modelled: set[str] = field(default_factory=set)
+    """The regions of which the model says what is in them."""
 
     def summarise(self) -> None:
         """Evaluate the function. Raises `Unsupported`."""
@@ -163,8 +165,9 @@ class Judge:
             modelled = View(after.memory, after.result)
             found = modelled.state(self.bound.abstract)
             equal = [Sentence(what, True, holds) for what, holds in differences(wanted, found, at)]
-            known = {region for region, _ in modelled.read}
-            return [*equal, *self._frame(before, after, known, at)]
+            # At plain indices fewer regions are read than at arbitrary ones, which come first.
+            self._modelled |= {region for region, _ in modelled.read}
+            return [*equal, *self._frame(before, after, self._modelled, at)]
 
         obligation = self._judged(Question(name, parts, frozenset({name}), anywhere=anywhere, tell=not anywhere))
         return obligation, self._broken
