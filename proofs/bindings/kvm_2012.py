@@ -23,6 +23,7 @@ from model.lr import LRState, decode, legal_word
 from model.vmcr import decode_vmcr
 from properties.property import At
 from vgicheck.c.binding import GIVEN, Bound, Invariant, View
+from vgicheck.c.cuts import CALLS
 from vgicheck.c.source import Stub
 from vgicheck.engine.maps import Key, Map
 from vgicheck.engine.values import and_, bit, field_of, is_symbolic, ite, le, lt, not_, or_, widened
@@ -403,7 +404,7 @@ class Names:
         """The objects of the entry, but for the pointers that it sets up and decodes."""
         pointers = ("vgicheck_vcpu.kvm", f"{DIST}.vctrl_base", "vgicheck_running_vcpu")
         root = region.split(".", maxsplit=1)[0].removesuffix("[]")
-        objects = (name.removesuffix("[]") for name in (*self._OBJECTS, GICH))
+        objects = (name.removesuffix("[]") for name in (*self._OBJECTS, GICH, CALLS))
         return root in objects and region not in pointers
 
 
