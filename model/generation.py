@@ -93,6 +93,8 @@ class Switches:
     """The world switch turns GICH_HCR off when the guest is left."""
     entry_rechecks: bool
     """An interrupt that came after the flush keeps the vCPU from entering the guest."""
+    disabling_retires: bool
+    """A store to GICD_ICENABLER takes out of the accessing vCPU's list registers what is disabled; no machine does."""
     mmio_lanes: bool
     """An access reads and writes as many bytes as it has, not those up to the end of the word."""
     mmio_whole_page: bool
@@ -136,6 +138,7 @@ V3_9 = replace(
     lr_count_six_bits=True,
     sync_processes_eisr=True,
     exit_turns_off=True,
+    disabling_retires=True,
     mmio_lanes=True,
     mmio_cfg_one_bit=True,
 )
@@ -156,6 +159,7 @@ NOT_NEEDED = (
     "inject_recomputes",
     "irq_locks",
     "irq_rearms",
+    "disabling_retires",
 )
 """What the reference settles otherwise, most of it in the sync."""
 REFERENCE = Switches(**{f.name: f.name not in NOT_NEEDED for f in fields(Switches)})
