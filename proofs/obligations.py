@@ -26,6 +26,9 @@ SWITCHES: dict[str, tuple[str, ...]] = {
     "__kvm_vgic_sync_hwstate": ("sync_processes_eisr", "irq_rearms"),
     "vgic_process_maintenance": ("irq_rearms",),
     "vgic_queue_irq": ("marks_every_irq", "map_by_source", "queue_finds_", "requeue_"),
+    "__kvm_vgic_sync_to_cpu": ("queue_clears_", "queue_private_", "marks_every_irq", "flush_retires"),
+    "__kvm_vgic_flush_hwstate": ("queue_clears_", "queue_private_", "marks_every_irq", "flush_retires"),
+    "kvm_vgic_flush_hwstate": ("queue_clears_", "queue_private_", "marks_every_irq", "flush_retires"),
     "vgic_update_irq_state": ("inject_skips_active", "lowering_"),
     "kvm_vgic_vcpu_init": ("lr_count_", "vcpu_id_", "vmcr_"),
     "kvm_vgic_hyp_init": ("hyp_",),
@@ -48,6 +51,9 @@ SWITCHES: dict[str, tuple[str, ...]] = {
 NOT_THE_REFERENCE = (
     "__kvm_vgic_sync_from_cpu",
     "__kvm_vgic_sync_hwstate",
+    "__kvm_vgic_sync_to_cpu",
+    "__kvm_vgic_flush_hwstate",
+    "kvm_vgic_flush_hwstate",
     "vgic_process_maintenance",
     "vgic_update_irq_state",
 )
@@ -166,7 +172,7 @@ def candidates(function: str) -> Sequence[Switches]:
     prefixes = SWITCHES[function]
     free = [f.name for f in fields(Switches) if f.name.startswith(prefixes)]
     chosen = [OCTOBER_2012, V3_10] if function in NOT_THE_REFERENCE else [OCTOBER_2012, REFERENCE, V3_10]
-    if function.startswith("GICD_"):
+    if function.startswith("GICD_") or function == "__kvm_vgic_flush_hwstate":
         chosen.reverse()
     for count in range(1, len(free) + 1):
         chosen += [replace(OCTOBER_2012, **dict.fromkeys(on, True)) for on in combinations(free, count)]

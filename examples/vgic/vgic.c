@@ -325,24 +325,30 @@ void kvm_vgic_flush_hwstate(struct kvm_vcpu *vcpu)
 	if (!irqchip_in_kernel(vcpu->kvm))
 		return;
 	spin_lock_irqsave(&dist->lock, flags);
+	if (!kvm_vgic_vcpu_pending_irq(vcpu))
+		goto out;
 	for_each_set_bit(i, cpu->pending, VGIC_NR_SGIS)
 		if (!vgic_queue_sgi(vcpu, i))
 			overflow = 1;
 	for_each_set_bit_from(i, cpu->pending, VGIC_NR_PRIVATE_IRQS)
-		if (!vgic_queue_irq(vcpu, 0, i))
+		if (vgic_queue_irq(vcpu, 0, i))
+			vgic_assign(&dist->irq_state, vcpu->vcpu_id, i, 0);
+		else
 			overflow = 1;
 	for_each_set_bit_from(i, cpu->pending, VGIC_NR_IRQS) {
 		if (vgic_test(&dist->irq_active, 0, i))
 			continue;
 		if (!vgic_queue_irq(vcpu, 0, i)) {
 			overflow = 1;
-			break;
+			continue;
 		}
 		if (vgic_test(&dist->irq_cfg, 0, i))
 			clear_bit(i - VGIC_NR_PRIVATE_IRQS, dist->irq_state.shared.reg_ul);
 		else
 			vgic_assign(&dist->irq_active, 0, i, 1);
 	}
+out:
+	cpu->vgic_hcr &= ~GICH_HCR_UIE;
 	if (overflow)
 		cpu->vgic_hcr |= GICH_HCR_UIE;
 	else

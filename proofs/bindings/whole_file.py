@@ -11,12 +11,17 @@ from collections.abc import Collection
 from vgicheck.c.binding import Bound
 from vgicheck.c.ir import Program
 
-from . import injection, registers, trees_2012, v3_10
+from . import flush, injection, registers, trees_2012, v3_10
 from .vgic import nr_irqs
 
-BINDINGS = (trees_2012, v3_10, injection, registers)
+BINDINGS = (trees_2012, v3_10, injection, registers, flush)
 """What each binds is told apart by what a source has."""
-READS = {"kvm_vgic_vcpu_init": "GICH_VTR any", injection.UPDATE: "all lines", registers.SGI: "any word"}
+READS = {
+    "kvm_vgic_vcpu_init": "GICH_VTR any",
+    injection.UPDATE: "all lines",
+    registers.SGI: "any word",
+    **dict.fromkeys(flush.NAMES, "any answer of vgic_queue_irq"),
+}
 """What a function depends on, where it is not the number of list registers."""
 
 
