@@ -65,6 +65,11 @@ class Switches:
     """An interrupt that is queued again into the list register where it is does not ask for its EOI anew."""
     queue_clears_cached: bool
     """An edge that was queued leaves no bit in the cached copy."""
+    queue_private_as_shared: bool
+    """The flush takes a PPI as an SPI: not while it is marked active, and marked or forgotten by whether it is an edge.
+
+    An SGI of which no sender is left leaves no bit in the cached copy either.
+    """
     lowering_clears_cached: bool
     """A line that falls leaves no bit in the cached copy."""
     inject_skips_active: bool
@@ -93,6 +98,10 @@ class Switches:
     """The world switch turns GICH_HCR off when the guest is left."""
     entry_rechecks: bool
     """An interrupt that came after the flush keeps the vCPU from entering the guest."""
+    disabling_retires: bool
+    """A store to GICD_ICENABLER takes out of the accessing vCPU's list registers what is disabled; no machine does."""
+    flush_retires: bool
+    """The flush begins with that; no machine's does."""
     mmio_lanes: bool
     """An access reads and writes as many bytes as it has, not those up to the end of the word."""
     mmio_whole_page: bool
@@ -127,7 +136,9 @@ _ALWAYS = ("oracle_set_bit", "block_queues_first")
 """What every version does; without them an argument that needs them fails."""
 OCTOBER_2012 = Switches(**{f.name: f.name in _ALWAYS for f in fields(Switches)})
 SEPTEMBER_2012 = replace(OCTOBER_2012, inject_recomputes=True, sync_locks=True, irq_locks=True)
-NOVEMBER_2012 = replace(OCTOBER_2012, queue_clears_cached=True, inject_skips_active=True, irq_rearms=True)
+NOVEMBER_2012 = replace(
+    OCTOBER_2012, queue_clears_cached=True, inject_skips_active=True, irq_rearms=True, flush_retires=True
+)
 V3_9 = replace(
     OCTOBER_2012,
     queue_clears_cached=True,
@@ -138,6 +149,7 @@ V3_9 = replace(
     requeue_keeps_eoi=True,
     sync_processes_eisr=True,
     exit_turns_off=True,
+    disabling_retires=True,
     mmio_lanes=True,
     mmio_cfg_one_bit=True,
 )
@@ -146,16 +158,20 @@ V3_10 = replace(
     vcpu_id_checked=True,
     vmcr_reset=True,
     vmcr_masked=True,
+    queue_private_as_shared=True,
     sync_locks=True,
 )
-"""What single functions of v3.10 do; its machine has not been judged."""
+"""What single functions of v3.10 do; its machine has not been judged.  v3.9 takes PPIs as SPIs too."""
 NOT_NEEDED = (
     "vmcr_masked",
     "queue_finds_unused",
     "requeue_keeps_eoi",
+    "queue_private_as_shared",
     "inject_recomputes",
     "irq_locks",
     "irq_rearms",
+    "disabling_retires",
+    "flush_retires",
 )
 """What the reference settles otherwise, most of it in the sync."""
 REFERENCE = Switches(**{f.name: f.name not in NOT_NEEDED for f in fields(Switches)})

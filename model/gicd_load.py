@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from vgicheck.engine.values import and_, bit, concat, field_of, flag, ite, le, lt, not_, or_
+from vgicheck.engine.values import and_, bit, concat, decided, field_of, flag, ite, le, lt, not_, or_
 
 from .distributor import MAX_CPUS, NR_PRIVATE_IRQS, NR_SGIS
 from .gicd import (
@@ -47,9 +47,10 @@ def loaded(vm: Vm, a: Accessing) -> int:
 
 
 def _chosen(options: Sequence[tuple[bool, Callable[[], Byte]]]) -> Byte:
-    """Return the byte of the one condition that holds, zero where none does; no other is looked at in plain Python."""
+    """Return the byte of the one condition that holds, zero where none does; what cannot hold is not looked at."""
     result = 0
     for condition, value in options:
+        condition = decided(condition)
         if condition is not False:
             result = ite(condition, value(), result, width=8)
     return result

@@ -29,9 +29,16 @@ def to_be_queued(s: Machine, vcpu: int, intid: int, source: int, switches: Switc
     """Say whether the flush takes up an interrupt."""
     if switches.flush_reads_state:
         return deliverable(s.vm, vcpu, intid, source, switches)
-    shared = and_(source == 0, or_(lt(intid, NR_PRIVATE_IRQS), not_(s.vm.irq_active[0, intid])))
+    key = bank_of(vcpu, intid) if switches.queue_private_as_shared else (0, intid)
+    shared = and_(source == 0, or_(_apart(intid, switches), not_(s.vm.irq_active[key])))
     waits = ite(is_sgi(intid), s.vm.sgi_sources[vcpu, sgi(intid), source], shared)
     return and_(s.shadow.cached[vcpu, intid], waits)
+
+
+def _apart(intid: int, switches: Switches) -> bool:
+    """Say whether the flush makes a difference between an interrupt and a shared one."""
+    private = lt(intid, NR_PRIVATE_IRQS)
+    return private if private is False or not switches.queue_private_as_shared else is_sgi(intid)
 
 
 def flush_begin(s: Machine, vcpu: int) -> tuple[bool, Machine]:
@@ -58,7 +65,7 @@ def flush_irq(
         not_(domain.exists("before", "irq", before)),
     )
     new, queued = vgic_queue_irq(s, vcpu, intid, source, domain, switches)
-    new = _queued(new, vcpu, intid, source, queued, domain, switches)
+    new = take_note(new, vcpu, intid, source, queued, domain, switches)
     new = replace(new, ghost=put(new.ghost, vcpu, not_(queued), missed=here))
     new = thread(new, vcpu, cursor=here + 1)
     return guard, thread(new, vcpu, not_(queued), overflow=True)
@@ -135,10 +142,12 @@ def _asks_for_eoi(vm: Vm, vcpu: int, intid: int, switches: Switches) -> bool:
     return not_(vm.irq_cfg[bank_of(vcpu, intid)])
 
 
-def _queued(s: Machine, vcpu: int, intid: int, source: int, when: bool, domain: Domain, switches: Switches) -> Machine:
+def take_note(
+    s: Machine, vcpu: int, intid: int, source: int, when: bool, domain: Domain, switches: Switches
+) -> Machine:
     """The distributor takes note that an interrupt was made pending in a list register."""
     key = bank_of(vcpu, intid)
-    software, private = is_sgi(intid), lt(intid, NR_PRIVATE_IRQS)
+    software, private = is_sgi(intid), _apart(intid, switches)
     sent, edge = (vcpu, sgi(intid), source), s.vm.irq_cfg[key]
     marks = and_(when, not_(software), or_(switches.marks_every_irq, and_(not_(private), not_(edge))))
     vm = put(s.vm, sent, and_(when, software), sgi_sources=False)
@@ -149,6 +158,8 @@ def _queued(s: Machine, vcpu: int, intid: int, source: int, when: bool, domain: 
     shadow = s.shadow
     if switches.queue_clears_cached:
         shadow = put(shadow, (vcpu, intid), and_(when, not_(private), edge), cached=False)
+    if software is not False and switches.queue_private_as_shared:
+        shadow = put(shadow, (vcpu, intid), and_(when, software, not_(others)), cached=False)
     ghost = put(s.ghost, key, and_(when, not_(software)), owed=False)
     ghost = put(ghost, sent, and_(when, software), sgi_owed=False)
     ghost = put(ghost, key, marks, owned=True, owner=vcpu)

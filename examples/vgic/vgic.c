@@ -48,7 +48,9 @@ static u32 *vgic_byte(struct vgic_bytemap *map, int cpu, u32 offset)
 	return map->shared + word - VGIC_NR_PRIVATE_IRQS / 4;
 }
 
-enum vgic_access { RAZ_WI, READ_SET, READ_CLEAR, READ_WRITE };
+#define VGIC_IIDR	0x4b00043b	/* an implementer, Arm, and a product that is none of theirs */
+
+enum vgic_access { READ_ONLY, READ_SET, READ_CLEAR, READ_WRITE };
 
 /* Lets the guest at a register, of which it may name any bytes that do not cross a word. */
 static void vgic_access(struct kvm_exit_mmio *mmio, u32 *reg, phys_addr_t offset, enum vgic_access how)
@@ -73,7 +75,7 @@ static void vgic_access(struct kvm_exit_mmio *mmio, u32 *reg, phys_addr_t offset
 	case READ_WRITE:
 		*reg = (*reg & ~(mask << shift)) | value;
 		break;
-	case RAZ_WI:
+	case READ_ONLY:
 		break;
 	}
 }
@@ -87,20 +89,20 @@ static bool handle_ctlr(struct kvm_vcpu *vcpu, struct kvm_exit_mmio *mmio, phys_
 		reg = vcpu->kvm->arch.vgic.enabled;
 		vgic_access(mmio, &reg, offset, READ_WRITE);
 		vcpu->kvm->arch.vgic.enabled = reg & 1;
-		break;
+		return mmio->is_write;
 	case 4:
 		reg = (u32)(atomic_read(&vcpu->kvm->online_vcpus) - 1) << 5 | (VGIC_NR_IRQS / 32 - 1);
-		/* fall through: what is not writable goes the same way */
-	default:
-		mmio->is_write = false;
-		vgic_access(mmio, &reg, offset, READ_WRITE);
+		break;
+	case 8:
+		reg = VGIC_IIDR;
 	}
-	return true;
+	vgic_access(mmio, &reg, offset, READ_ONLY);
+	return false;
 }
 
 static bool handle_raz_wi(struct kvm_vcpu *vcpu, struct kvm_exit_mmio *mmio, phys_addr_t offset)
 {
-	vgic_access(mmio, NULL, offset, RAZ_WI);
+	vgic_access(mmio, NULL, offset, READ_ONLY);
 	return false;
 }
 
@@ -131,14 +133,20 @@ static void vgic_set_target_reg(struct kvm *kvm, u32 val, int spi)
 {
 	struct vgic_dist *dist = &kvm->arch.vgic;
 	struct kvm_vcpu *vcpu;
+	unsigned long *bits;
 	int i, c, target;
 
 	for (i = 0; i < 4; i++) {
 		target = ffs(val >> (8 * i) & 0xff);
 		target = target ? target - 1 : 0;
 		dist->irq_spi_cpu[spi + i] = target;
-		kvm_for_each_vcpu(c, vcpu, kvm)
-			vgic_assign(&dist->irq_spi_target[c], 0, VGIC_NR_PRIVATE_IRQS + spi + i, c == target);
+		kvm_for_each_vcpu(c, vcpu, kvm) {
+			bits = dist->irq_spi_target[c].shared.reg_ul;
+			if (c == target)
+				set_bit(spi + i, bits);
+			else
+				clear_bit(spi + i, bits);
+		}
 	}
 }
 
@@ -148,12 +156,12 @@ static bool handle_target(struct kvm_vcpu *vcpu, struct kvm_exit_mmio *mmio, phy
 	int i, spi = (int)(offset & ~3) - VGIC_NR_PRIVATE_IRQS;
 
 	if (spi < 0) {
-		mmio->is_write = false;
-	} else {
-		reg = 0;
-		for (i = 0; i < 4; i++)
-			reg |= 1U << (vcpu->kvm->arch.vgic.irq_spi_cpu[spi + i] + 8 * i);
+		vgic_access(mmio, &reg, offset, READ_ONLY);
+		return false;
 	}
+	reg = 0;
+	for (i = 0; i < 4; i++)
+		reg |= 1U << (vcpu->kvm->arch.vgic.irq_spi_cpu[spi + i] + 8 * i);
 	vgic_access(mmio, &reg, offset, READ_WRITE);
 	if (mmio->is_write)
 		vgic_set_target_reg(vcpu->kvm, reg, spi);
@@ -317,24 +325,30 @@ void kvm_vgic_flush_hwstate(struct kvm_vcpu *vcpu)
 	if (!irqchip_in_kernel(vcpu->kvm))
 		return;
 	spin_lock_irqsave(&dist->lock, flags);
+	if (!kvm_vgic_vcpu_pending_irq(vcpu))
+		goto out;
 	for_each_set_bit(i, cpu->pending, VGIC_NR_SGIS)
 		if (!vgic_queue_sgi(vcpu, i))
 			overflow = 1;
 	for_each_set_bit_from(i, cpu->pending, VGIC_NR_PRIVATE_IRQS)
-		if (!vgic_queue_irq(vcpu, 0, i))
+		if (vgic_queue_irq(vcpu, 0, i))
+			vgic_assign(&dist->irq_state, vcpu->vcpu_id, i, 0);
+		else
 			overflow = 1;
 	for_each_set_bit_from(i, cpu->pending, VGIC_NR_IRQS) {
 		if (vgic_test(&dist->irq_active, 0, i))
 			continue;
 		if (!vgic_queue_irq(vcpu, 0, i)) {
 			overflow = 1;
-			break;
+			continue;
 		}
 		if (vgic_test(&dist->irq_cfg, 0, i))
 			clear_bit(i - VGIC_NR_PRIVATE_IRQS, dist->irq_state.shared.reg_ul);
 		else
 			vgic_assign(&dist->irq_active, 0, i, 1);
 	}
+out:
+	cpu->vgic_hcr &= ~GICH_HCR_UIE;
 	if (overflow)
 		cpu->vgic_hcr |= GICH_HCR_UIE;
 	else

@@ -23,6 +23,7 @@ from model.lr import LRState, decode, legal_word
 from model.vmcr import decode_vmcr
 from properties.property import At
 from vgicheck.c.binding import GIVEN, Bound, Invariant, View
+from vgicheck.c.cuts import CALLS
 from vgicheck.c.source import Stub
 from vgicheck.engine.maps import Key, Map
 from vgicheck.engine.values import and_, bit, field_of, is_symbolic, ite, le, lt, not_, or_, widened
@@ -339,12 +340,15 @@ class Names:
 
     _OBJECTS: ClassVar = {
         "vgicheck_vcpu": "vcpu",
+        "vgicheck_vcpus[]": "vcpu[]",
         "vgicheck_kvm": "kvm",
+        "vgicheck_mmio": "mmio",
         "vgicheck_world": "kernel",
         "vgicheck_entry": "given",
         GIVEN: "given",
         "vgicheck_running_vcpu": "running vcpu",
     }
+    _POINTED: ClassVar = ("vgicheck_vcpu", "vgicheck_vcpus[]", "vgicheck_kvm", "vgicheck_mmio")
     _REGISTERS: ClassVar = {HCR: "GICH_HCR", VTR: "GICH_VTR", VMCR: "GICH_VMCR", APR: "GICH_APR"}
 
     def name(self, region: str, key: Key) -> str:
@@ -356,7 +360,7 @@ class Names:
             return self._REGISTERS.get(index, f"GICH+{4 * index:#x}")
         root, *fields = region.split(".")
         name = ".".join([self._OBJECTS.get(root, root), *fields])
-        if root in ("vgicheck_vcpu", "vgicheck_kvm"):
+        if root in self._POINTED:
             name = name.replace(".", "->", 1)
         if name.endswith(".percpu[][]") and len(key) == 2:
             return f"{name.removesuffix('.percpu[][]')} INTID {key[1]} of vCPU {key[0]}"
@@ -392,15 +396,16 @@ class Names:
     def spoken(self, text: str) -> str:
         """Call the objects of the entry as the kernel does."""
         for name, called in self._OBJECTS.items():
-            arrow = "->" if called in ("vcpu", "kvm") else "."
+            arrow = "->" if name in self._POINTED else "."
             text = text.replace(f"{name}.", f"{called}{arrow}")
         return text
 
     def public(self, region: str) -> bool:
         """The objects of the entry, but for the pointers that it sets up and decodes."""
         pointers = ("vgicheck_vcpu.kvm", f"{DIST}.vctrl_base", "vgicheck_running_vcpu")
-        root = region.split(".", maxsplit=1)[0].split("[", maxsplit=1)[0]
-        return root in (*self._OBJECTS, GICH.removesuffix("[]")) and region not in pointers
+        root = region.split(".", maxsplit=1)[0].removesuffix("[]")
+        objects = (name.removesuffix("[]") for name in (*self._OBJECTS, GICH, CALLS))
+        return root in objects and region not in pointers
 
 
 # What makes a refutation easy to read --------------------------------------------------------------

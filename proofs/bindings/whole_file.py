@@ -11,12 +11,17 @@ from collections.abc import Collection
 from vgicheck.c.binding import Bound
 from vgicheck.c.ir import Program
 
-from . import injection, interrupts, trees_2012, v3_10
+from . import flush, handlers, injection, interrupts, trees_2012, v3_10
 from .vgic import nr_irqs
 
-BINDINGS = (trees_2012, v3_10, injection)
+BINDINGS = (trees_2012, v3_10, injection, handlers, flush)
 """What each binds is told apart by what a source has."""
-READS = {"kvm_vgic_vcpu_init": "GICH_VTR any", injection.UPDATE: "all lines"}
+READS = {
+    "kvm_vgic_vcpu_init": "GICH_VTR any",
+    injection.UPDATE: "all lines",
+    handlers.SGI: "any word",
+    **dict.fromkeys(flush.NAMES, "any answer of vgic_queue_irq"),
+}
 """What a function depends on, where it is not the number of list registers."""
 
 
@@ -28,6 +33,7 @@ def bound(program: Program, functions: Collection[str]) -> dict[str, Bound]:
     return {b.function: b for g in BINDINGS for b in g.bound(program, functions, irqs)}
 
 
-def bounds(program: Program, function: str) -> str:
+def bounds(program: Program, target: Bound) -> str:
     """Say for which states a function is judged."""
-    return f"{READS.get(function, 'nr_lr 1..64')}, vCPUs 1..8, INTID 0..{nr_irqs(program) - 1}"
+    reads = "any access" if target.like else READS.get(target.function, "nr_lr 1..64")
+    return f"{reads}, vCPUs 1..8, INTID 0..{nr_irqs(program) - 1}"

@@ -85,6 +85,9 @@ CASES = {
     ),
     "backward goto": Case("int i = 0; again: table[i] = a; if (++i < 5) goto again; o = i;"),
     "for loop": Case("int i; for (i = 0; i < 8; i++) o += table[i] * i;"),
+    "a word put together of bits": Case(
+        "int i; u32 x = 0; for (i = 0; i < 32; i++) if (test_bit(31 - i, bits)) x |= 1u << i; w = x; o = (int)(x >> 7 | 1);"
+    ),
     "nested loops": Case("int i, j; for (i = 0; i < 3; i++) for (j = 0; j < 4; j++) grid[i][j] += i * j + a;"),
     "do while": Case("int i = 0; do { o += table[i]; i += 3; } while (i < 8);"),
     "break and continue": Case(

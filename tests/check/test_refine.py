@@ -323,6 +323,10 @@ LATER_FAULTS = {
     "a target that does not look": (
         "\t\tset_bit(cpuid, &dist->irq_pending_on_cpu);\n\t}\nout:\n\tspin_unlock(", "\t}\nout:\n\tspin_unlock(",
         "vgic_update_irq_state", "refines-model"),
+    "a field of the target of which the model knows nothing": (
+        "\t\tset_bit(cpuid, &dist->irq_pending_on_cpu);\n\t}\nout:\n",
+        "\t\tset_bit(cpuid, &dist->irq_pending_on_cpu);\n\t\tkvm_get_vcpu(kvm, cpuid)->arch.vgic_cpu.vgic_hcr = 0;\n\t}\nout:\n",
+        "vgic_update_irq_state", "refines-model"),
     "list registers of which one is forgotten": (
         "cpu->nr_lr = vgic_nr_lr;", "cpu->nr_lr = vgic_nr_lr - 1;", "kvm_vgic_vcpu_init", "vcpu-init-lr-count"),
 }  # fmt: skip

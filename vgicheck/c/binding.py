@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ..engine.guards import MOST_NODES
 from ..engine.maps import Key, Map, label_of
 from ..engine.values import bit, is_symbolic, ite, widened
 from ..engine.verdict import Assumption
+from .cuts import Cut
 from .memory import Inputs, Memory, Pointers, unknown_pointer
 
 GIVEN = "vgicheck_arg"
@@ -77,11 +79,14 @@ class View:
         found = self.memory.regions.get(region)
         return self.memory.inputs.bit(region, wide) if found is None else found.read(wide, ite)
 
-    def returned(self, signed: bool = False) -> Any:
-        """Return the `int` that the function returned; 0 before it ran, and of one that returns nothing."""
-        word = 0 if self.result is None else self._word(self.result, 32)
+    def returned(self, signed: bool = False, bits: int = 32) -> Any:
+        """Return the `int` that the function returned, or what it returned in so many bits, as a word of 32 bits.
+
+        That is 0 before it ran, and of one that returns nothing.
+        """
+        word = 0 if self.result is None else self._word(self.result, bits)
         if not isinstance(word, int):
-            return word
+            return widened(word, 32)
         word &= 0xFFFFFFFF
         return word - (1 << 32) if signed and word >> 31 else word
 
@@ -152,6 +157,8 @@ class Bound:
     `bitmaps` are regions that are kept bit by bit, `ignored` those that the model leaves out, with what makes that
     harmless.  `related` is what is assumed of several cells together.  `occurs` says of a state that it is known to
     occur, so that a refutation may start from it; without it any state may that satisfies the assumptions.
+    `cuts` are callees that are not run, `most_nodes` limits what is kept of paths, and `like` is what the model calls
+    the function where that goes by many names.
     """
 
     function: str
@@ -167,6 +174,9 @@ class Bound:
     pointers: Pointers = unknown_pointer
     related: Callable[[Any], Sequence[tuple[Any, Assumption]]] = lambda state: ()
     occurs: Callable[[Any], Any] | None = None
+    cuts: Sequence[Cut] = ()
+    most_nodes: int = MOST_NODES
+    like: str = ""
 
 
 def _index(key: Any) -> Any:

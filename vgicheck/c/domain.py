@@ -118,6 +118,8 @@ NULL = Null()
 UNINITIALISED = Uninitialised()
 MOST_OPTIONS = 260
 MOST_TERMS = 4
+MANY = 16
+"""Numbers that a word put together of bits may be, before it becomes a term."""
 
 
 class Domain:
@@ -277,7 +279,14 @@ class Domain:
         return self.each(value, lambda v: _negated(op, v, kind))
 
     def binary(self, op: str, a: Any, b: Any, kind: Int, right: Int) -> Any:
-        """An arithmetic operator over integers of type `kind`; the right operand of a shift has its own type."""
+        """An arithmetic operator over integers of type `kind`; the right operand of a shift has its own type.
+
+        What was put together of many bits, each there or not, is one term, not an alternative for each set of them.
+        """
+        found = self._binary(op, a, b, kind, right)
+        return self.word(found, kind.bits) if op == "|" and _many_numbers(found) else found
+
+    def _binary(self, op: str, a: Any, b: Any, kind: Int, right: Int) -> Any:
         if isinstance(a, Choice) and isinstance(b, Choice):
             if len(a.options) * len(b.options) > MOST_OPTIONS:
                 a = self.word(a, kind.bits)
@@ -303,6 +312,10 @@ class Domain:
             for gb, y in self.options(b)
             if g.and_(ga, gb) != FALSE
         )
+
+
+def _many_numbers(value: Any) -> bool:
+    return isinstance(value, Choice) and len(value.options) > MANY and all(isinstance(v, int) for _, v in value.options)
 
 
 def is_null(pointer: Any) -> bool:

@@ -13,13 +13,15 @@ from typing import Any, get_type_hints
 
 import z3
 
+from ..engine.guards import Guards
 from ..engine.judge import Finding, PartLike, Witnesses, judge
 from ..engine.maps import Key, Map, MapOf
 from ..engine.portfolio import Portfolio
 from ..engine.solve import Feasibility
 from ..engine.values import and_, iff, is_symbolic, mapped, not_, or_, same
-from ..engine.verdict import Assumption, Obligation, Verdict
+from ..engine.verdict import Assumption, Obligation, Replay, Verdict
 from .binding import GIVEN, Bound, Invariant, View
+from .cuts import CALLS, Aside, Last, at_the_end
 from .explain import Plain, explained, untouched
 from .intrinsics import INTRINSICS
 from .ir import Int, Loc, Program, Unsupported
@@ -102,6 +104,8 @@ class Judge:
     _broken: tuple[Plain, Any] | None = None
     _seen: set[tuple[str, int]] = field(default_factory=set)
     """The regions that the source is known to have, with the widths at which they are read."""
+    _modelled: set[str] = field(default_factory=set)
+    """The regions of which the model says what is in them."""
 
     def summarise(self) -> None:
         """Evaluate the function. Raises `Unsupported`."""
@@ -120,13 +124,21 @@ class Judge:
             self._facts.append((CONGRUENCE, fact))
             feasible.assume(fact)
 
+        at_the_end(self.program, self.bound.entry, [c.function for c in self.bound.cuts if isinstance(c, Last)])
         self._inputs = Arbitrary(constrain, relate, self.bound.pointers)
         self._evaluator = self._evaluating(self._inputs, feasible)
         self._summary = self._called(self._evaluator)
+        for cut in self.bound.cuts:
+            if isinstance(cut, Aside):
+                cut.kept_apart(self._evaluator)
         self._start, self._end = View(untouched(self._summary)), View(self._summary.after, self._summary.result)
 
     def _evaluating(self, inputs: Inputs, feasible: Callable[[Any], bool]) -> Evaluator:
-        return Evaluator(self.program, inputs, INTRINSICS, feasible, ours=self.ours, bitmaps=self.bound.bitmaps)
+        intrinsics = {**INTRINSICS, **{cut.function: cut.noted for cut in self.bound.cuts}}
+        guards = Guards(self.bound.most_nodes)
+        return Evaluator(
+            self.program, inputs, intrinsics, feasible, ours=self.ours, bitmaps=self.bound.bitmaps, guards=guards
+        )
 
     def _called(self, evaluator: Evaluator, start: Summary | None = None) -> Summary:
         return evaluator.summarise(self.bound.entry, start, lambda: self.bound.arguments(evaluator.inputs))
@@ -163,8 +175,9 @@ class Judge:
             modelled = View(after.memory, after.result)
             found = modelled.state(self.bound.abstract)
             equal = [Sentence(what, True, holds) for what, holds in differences(wanted, found, at)]
-            known = {region for region, _ in modelled.read}
-            return [*equal, *self._frame(before, after, known, at)]
+            # At plain indices fewer regions are read than at arbitrary ones, which come first.
+            self._modelled |= {region for region, _ in modelled.read}
+            return [*equal, *self._frame(before, after, self._modelled, at)]
 
         obligation = self._judged(Question(name, parts, frozenset({name}), anywhere=anywhere, tell=not anywhere))
         return obligation, self._broken
@@ -271,7 +284,7 @@ class Judge:
         """
         layout = self._evaluator.layout
         for region, key, bits in {(r, len(k), b) for view in views for (r, k), b in view.read.items()}:
-            if region.startswith(f"{GIVEN}.") or (region, bits) in self._seen:
+            if region.startswith((f"{GIVEN}.", f"{CALLS}.")) or (region, bits) in self._seen:
                 continue
             cell = target(layout, region, (0,) * key, bits or None)
             if cell is None or (cell.bit is None) != bool(bits):
@@ -309,13 +322,7 @@ class Judge:
         broken = self._failure(question, run, at)
         assert broken is not None
         obligation = self._obligation(question, finding, Verdict.REFUTED, broken[0])
-        obligation.replay = recorded(
-            run,
-            self.bound.entry,
-            2 if question.repeated else 1,
-            lambda claim: claim.kind in question.kinds,
-            self.bound.words.spoken,
-        )
+        obligation.replay = self._replay(question, run)
         if not tell:
             return obligation
         sentence, _ = broken
@@ -329,6 +336,15 @@ class Judge:
         story = explained(run, self.bound.words, broken, at, depends, fails)
         obligation.run, obligation.location = story, story.fault
         return obligation
+
+    def _replay(self, question: Question, run: Plain) -> Replay:
+        count = 2 if question.repeated else 1
+        called = [cut.function for cut in self.bound.cuts if cut.region in run.end.after.written]
+        if called:
+            return Replay(self.bound.entry, count, obstacle=f"{called[0]}() was not run")
+        return recorded(
+            run, self.bound.entry, count, lambda claim: claim.kind in question.kinds, self.bound.words.spoken
+        )
 
     def _numbers(self, model: Any) -> tuple[Cells, Any]:
         """Read the plain state off a solver's model."""

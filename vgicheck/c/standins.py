@@ -108,7 +108,7 @@ class StandIns:
             return None
         shapes = tuple("" if isinstance(kind, Int) else _shape(v, passed) for v, kind in args)
         if (label, shapes) not in self._footprints:
-            self._footprints[label, shapes] = _footprint(e, function, args, passed)
+            self._footprints[label, shapes] = footprint_of(e, function, args, passed)
         footprint = self._footprints[label, shapes]
         if footprint is None:
             return None
@@ -232,7 +232,7 @@ def _shape(value: Any, passed: Mapping[str, str]) -> str:
     return repr(value) if isinstance(value, Null | Opaque | FunctionPointer) else ""
 
 
-def _footprint(
+def footprint_of(
     e: Evaluator, function: Function, args: Sequence[tuple[Any, CType]], passed: Mapping[str, str]
 ) -> Footprint | None:
     """Run a text from an unknown state, each loop as one arbitrary iteration, and collect what it may do."""

@@ -139,9 +139,9 @@ class Evaluator:
     that is not initialised, which may then be anything; with `by_words` bitmaps are arrays of words like others,
     and `bitmaps` are kept bit by bit; for some calls and loops something may stand in.
 
-    `entered` has the functions that were called, each with the condition under which it was, and `asked` is how often
-    the stubs took any number.  Of a plain run, `trace` is the lines taken and `wrote` the line that last wrote each
-    cell.
+    `entered` has the functions that were called, each with the condition under which it was, `ranks` those of the calls
+    of functions that stand aside (`cuts`), in the order in which they were evaluated, and `asked` is how often the
+    stubs took any number.  Of a plain run, `trace` is the lines taken and `wrote` the line that last wrote each cell.
     """
 
     program: Program
@@ -164,6 +164,7 @@ class Evaluator:
     wrote: dict[tuple[str, maps.Key], Loc] = field(default_factory=dict)
     entered: dict[str, int] = field(default_factory=dict)
     asked: int = 0
+    ranks: list[tuple[int, ...]] = field(default_factory=list)
     _sites: list[Loc] = field(default_factory=list)
     _shapes: dict[str, Shape] = field(default_factory=dict)
     _plans: dict[tuple[str, int], tuple[tuple[str, ...], bool, Any]] = field(default_factory=dict)

@@ -68,7 +68,7 @@ class Refined:
     def take(self, answers: Sequence[Obligation]) -> None:
         """Take what came of one function."""
         for o in answers:
-            bounds = whole_file.bounds(self.reading.program, o.subject)
+            bounds = whole_file.bounds(self.reading.program, self.bound[o.subject])
             self.found.setdefault(o.subject, []).append(replace(o, bounds=bounds))
 
 

@@ -19,6 +19,7 @@ import z3
 
 FALSE = 0
 TRUE = 1
+MOST_NODES = 1_000_000
 GAP = 1 << 20
 """How far apart atoms are put in the order, so that others fit between them."""
 
@@ -33,7 +34,7 @@ class Guards:
     `limit` bounds the nodes, so that hostile control flow ends in `TooLarge` rather than in an exhausted machine.
     """
 
-    def __init__(self, limit: int = 1_000_000) -> None:
+    def __init__(self, limit: int = MOST_NODES) -> None:
         self._limit = limit
         self._nodes: list[tuple[int, int, int]] = [(-1, 0, 0), (-1, 1, 1)]
         self._unique: dict[tuple[int, int, int], int] = {}

@@ -186,6 +186,14 @@ def _ite_scalar(condition: Any, a: Any, b: Any, width: int | None) -> Any:
     return z3.If(condition, *_words(a, b))
 
 
+def decided(condition: bool) -> bool:
+    """Return a condition as a plain truth value, where it is the same for all values of what it is made of."""
+    if not is_symbolic(condition):
+        return condition
+    simple = z3.simplify(condition)
+    return True if z3.is_true(simple) else False if z3.is_false(simple) else condition
+
+
 def alike(a: object, b: object) -> bool:
     """Say whether two values are written the same: one term, or one plain value of one type."""
     if is_symbolic(a) or is_symbolic(b):

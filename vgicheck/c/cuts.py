@@ -1,0 +1,171 @@
+"""Callees that are not run: that they were called is noted, and what they do is left to who judges them.
+
+One that is called at the `Last` meets what the caller leaves behind: nothing follows but other such calls, in an order
+that is known, and the return.  So a caller is judged by what it leaves and by which of them it calls.
+
+One that stands `Aside` writes nothing that its caller touches, and may answer anything.  It is called at most once with
+the same numbers, and with other numbers in an order that is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..engine.values import alike
+from .domain import Address
+from .ir import Assign, Block, Branch, Call, Goto, Int, Load, Local, Program, Unsupported, parts
+from .memory import Inputs, Place
+from .standins import footprint_of
+
+if TYPE_CHECKING:
+    from .summary import Evaluator, State
+
+COUNT = Int(8, False)
+CALLS = "vgicheck_calls"
+"""The object whose cells count how often each was called: no cells of the C."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A function that is not run, and the address that it must be called with first; what follows are numbers."""
+
+    function: str
+    given: Callable[[Inputs], Address]
+    numbers: int = 0
+
+    @property
+    def region(self) -> str:
+        """The cells that count its calls, by the numbers that it is called with."""
+        return f"{CALLS}.{self.function}{'[]' * self.numbers}"
+
+    def noted(self, e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
+        """Count a call. Raises `Unsupported` for one with anything else than it must be called with."""
+        if len(args) != 1 + self.numbers or not _leads_to(args[0], self.given(e.inputs)):
+            raise Unsupported(f"a call of {self.function}() with something that is not at hand", call.loc)
+        key = tuple(args[1:])
+        place = Place(self.region, key, COUNT, (1 << 16,) * self.numbers, object=self.region)
+        count = e.domain.binary("+", state.memory.region(place)[key], 1, COUNT, COUNT)
+        state.memory.put(place, key, count, True)
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Last(Cut):
+    """A function that is called at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside(Cut):
+    """A function that answers yes or no, with nothing to do with its caller otherwise.
+
+    `limits` are what the numbers must be below, and `rank` is what grows from call to call, of the numbers.
+    """
+
+    limits: tuple[int, ...] = ()
+    rank: Callable[[tuple[int, ...]], tuple[int, ...]] = lambda numbers: numbers
+
+    @property
+    def answers(self) -> str:
+        """The inputs that are its answers."""
+        return f"{CALLS}.answers_of_{self.function}{'[]' * self.numbers}"
+
+    def noted(self, e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
+        """Count a call, and answer it. Raises `Unsupported` for one that is out of order."""
+        Cut.noted(self, e, state, args, call)
+        key = tuple(args[1:])
+        if not all(isinstance(number, int) for number in key):
+            raise Unsupported(f"a call of {self.function}() with a number that is not known exactly", call.loc)
+        if not all(0 <= number < limit for number, limit in zip(key, self.limits, strict=True)):
+            raise Unsupported(f"a call of {self.function}() with a number of which nothing is known", call.loc)
+        # What is evaluated later comes later on every path that has both.
+        if e.ranks and not e.ranks[-1] < self.rank(key):
+            raise Unsupported(f"a call of {self.function}() that is out of order", call.loc)
+        e.ranks.append(self.rank(key))
+        return e.domain.truth(e.guards.of(e.inputs.bit(self.answers, key)))
+
+    def kept_apart(self, e: Evaluator) -> None:
+        """See that what was evaluated touched nothing that this may write. Raises `Unsupported` where it did."""
+        body = e.program.functions.get(self.function)
+        if body is None or len(body.params) != 1 + self.numbers:
+            raise Unsupported(f"{self.function}() is not in the source as it is known", body.loc if body else None)
+        args = [(self.given(e.inputs), body.locals[body.params[0]]), *((0, body.locals[p]) for p in body.params[1:])]
+        found = footprint_of(e, body, args, {})
+        if found is None:
+            raise Unsupported(f"what {self.function}() writes is not known", body.loc)
+        both = sorted(found.written.keys() & e.layout.kinds.keys())
+        if both:
+            raise Unsupported(f"{self.function}() may write {both[0]}, which its caller touches", body.loc)
+
+
+def _leads_to(pointer: Any, wanted: Address) -> bool:
+    return (
+        isinstance(pointer, Address)
+        and pointer.object == wanted.object
+        and len(pointer.path) == len(wanted.path)
+        and all(alike(a, b) for a, b in zip(pointer.path, wanted.path, strict=True))
+    )
+
+
+def calls(program: Program, function: str, *but: str) -> dict[str, set[str]]:
+    """Return what a function calls, and what that calls, but for some that are not looked into; "" for a pointer."""
+    found: dict[str, set[str]] = {}
+    pending = [function]
+    while pending:
+        name = pending.pop()
+        if name in found or name in but or name not in program.functions:
+            continue
+        instructions = (i for block in program.functions[name].blocks for i in block.instructions)
+        called = (i.callee for i in instructions if isinstance(i, Call))
+        found[name] = {callee if isinstance(callee, str) else "" for callee in called}
+        pending += found[name]
+    return found
+
+
+def at_the_end(program: Program, function: str, cuts: Sequence[str]) -> None:
+    """See that a function calls some functions itself, and none that it calls does, in this order at its end.
+
+    Raises `Unsupported` for anything but that: where one is called by something else, or is followed by more than the
+    later ones and the return of a number that does not depend on memory.
+    """
+    body = program.functions[function]
+    if not cuts:
+        return
+    found = calls(program, function, *cuts)
+    if any("" in called for called in found.values()):
+        raise Unsupported(f"a call through a pointer, which may be of what {function}() ends with", body.loc)
+    deeper = [n for n, called in found.items() if n != function and called & {*cuts}]
+    if deeper:
+        raise Unsupported(f"{deeper[0]}() calls what {function}() ends with", program.functions[deeper[0]].loc)
+    for number, block in enumerate(body.blocks):
+        for place, instruction in enumerate(block.instructions):
+            if isinstance(instruction, Call) and instruction.callee in cuts:
+                rank = cuts.index(instruction.callee)
+                for node in _after(body.blocks, number, place):
+                    if not _harmless(node, cuts[rank + 1 :]):
+                        raise Unsupported(f"something follows {instruction.callee}()", instruction.loc)
+
+
+def _after(blocks: Sequence[Block], number: int, place: int) -> Iterator[Any]:
+    """Yield what may run after an instruction of a block."""
+    seen: set[int] = set()
+    pending = [(number, place + 1)]
+    while pending:
+        block, start = pending.pop()
+        yield from blocks[block].instructions[start:]
+        terminator = blocks[block].terminator
+        yield terminator
+        targets = [terminator.block] if isinstance(terminator, Goto) else []
+        targets += [terminator.then, terminator.otherwise] if isinstance(terminator, Branch) else []
+        pending += [(target, 0) for target in targets if target not in seen]
+        seen.update(targets)
+
+
+def _harmless(node: Any, later: Sequence[str]) -> bool:
+    """Say whether a part of a body calls a later cut, or does nothing that a callee before it may notice or change."""
+    if isinstance(node, Call):
+        return node.callee in later and node.target is None
+    if isinstance(node, Assign) and not isinstance(node.target, Local):
+        return False
+    return not any(isinstance(part, Load) and not isinstance(part.lvalue, Local) for part in parts(node))
