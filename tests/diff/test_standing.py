@@ -91,6 +91,35 @@ void back(u32 a)
 	summed(a);
 }
 
+u32 sums(u32 n)
+{
+	u32 i, a = 0, b = 0;
+
+	kept = n << 1;
+	for (i = 0; i < n; i++) {
+		a += table[i & 63];
+		b += other[i & 63];
+	}
+	return a;
+}
+
+u32 sought(u32 n)
+{
+	u32 i;
+
+	kept = n << 1;
+	for (i = 0; i < n; i++) {
+		if (table[i & 63] == 3)
+			return i;
+		if (other[i & 63] == 3)
+			goto out;
+	}
+	total = 1;
+out:
+	kept = 4;
+	return 64;
+}
+
 void searched(struct kvm_vcpu *vcpu, u32 limit)
 {
 	u32 lr;
@@ -110,6 +139,7 @@ THE_SAME = {
     "a local written otherwise": ("passed", "u32 least = 100;", "u32 least = 50 + 50;"),
     "a store before and after": ("passed", "return least + a;", "return a + least;"),
     "the second argument written otherwise": ("twice", "x += summed(x);", "x = summed(x) + x;"),
+    "a shift before a loop with three ways out": ("sought", "kept = n << 1", "kept = n * 2"),
     "a shift as a product": ("searched", "limit << 1", "limit * 2"),
 }  # fmt: skip
 NOT_THE_SAME = {
@@ -134,6 +164,10 @@ NOT_THE_SAME = {
     "one call instead of two": ("twice", SAME, "x += summed(x);", "x += x;"),
     "a call before the lock": ("twice", ORDER, "\tspin_lock(&lock);\n\tx += summed(x);",
                                "\tx += summed(x);\n\tspin_lock(&lock);"),
+    "another of two sums": ("sums", SAME, "return a;", "return b;"),
+    "a local after one of two ways out": ("sought", SAME, "return i;", "return i + 1;"),
+    "a store after one of two ways out": ("sought", SAME, "total = 1;", "total = 2;"),
+    "a store after both": ("sought", SAME, "kept = 4;", "kept = 5;"),
     "another bitmap": ("searched", SAME, "for_each_set_bit(lr, vcpu->arch.vgic_cpu.lr_used",
                        "set_bit(2, vcpu->arch.vgic_cpu.lr_used);\n\tfor_each_set_bit(lr, vcpu->arch.vgic_cpu.lr_used"),
     "one bit further": ("searched", SAME, "table[1] = kept;", "table[2] = kept;"),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from .flow import Loop, live_at, successors
 from .ir import (
+    S32,
     Assign,
     Block,
     Branch,
     Call,
+    Const,
     CType,
     Declare,
     Deref,
@@ -24,8 +26,6 @@ from .ir import (
     Local,
     Pointer,
     Return,
-    Unreachable,
-    Void,
     locals_of,
 )
 from .loops import registers
@@ -35,52 +35,60 @@ _NOWHERE = Loc("", 0)
 
 
 @dataclass(frozen=True, slots=True)
+class Exit:
+    """One way out of a loop.
+
+    block    the block that comes after it
+    results  the scalars that the loop leaves for what comes after it, each by a number that the loop's text gives it
+    dead     the scalars that the loop assigns and nobody reads any more
+    """
+
+    block: int
+    results: Mapping[int, str]
+    dead: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Outlined:
-    """A loop that is entered at its head and left for one block.
+    """A loop that is entered at its head.
 
     function  the loop; its parameters, in the order in which the text names them, are the scalars that it reads
-              and pointers to the locals in memory that it names
+              and pointers to the locals in memory that it names; it returns the number of the exit that it takes
     scalars   which of the parameters are scalars
-    results   the scalars that it leaves for what comes after it, in the order in which the text names them
-    dead      the scalars that it assigns and nobody reads any more
-    leaves    the block that comes after it
+    exits     the ways out, in the order of the text
     """
 
     function: Function
     scalars: frozenset[str]
-    results: tuple[str, ...]
-    dead: tuple[str, ...]
-    leaves: int
+    exits: tuple[Exit, ...]
 
 
 def outlined(function: Function, loop: Loop) -> Outlined | None:
-    """Return a loop as a function, or None where it returns, leaves for more than one block, leaves a pointer, or ends
-    the lifetime of what it did not declare.
+    """Return a loop as a function, or None where nothing leaves it, or it leaves a pointer, or ends the lifetime of
+    what it did not declare.
     """
     blocks = [function.blocks[b] for b in loop.blocks]
-    after = {s for b in loop.blocks for s in successors(function, b)} - set(loop.blocks)
-    if len(after) != 1 or any(isinstance(b.terminator, Return | Unreachable) for b in blocks):
+    after = tuple(dict.fromkeys(s for b in loop.blocks for s in successors(function, b) if s not in loop.blocks))
+    if not after:
         return None
-    (leaves,) = after
     named = dict.fromkeys(n for b in blocks for n in _named(b))
     scalar = registers(function)
     ended = {i.local for b in blocks for i in b.instructions if isinstance(i, Expire)}
     declared = {i.local for b in blocks for i in b.instructions if isinstance(i, Declare)}
-    assigned = {
-        i.target.name
-        for b in blocks
-        for i in b.instructions
-        if isinstance(i, Assign | Call) and isinstance(i.target, Local)
-    }
-    before, then = live_at(function, loop.head), live_at(function, leaves)
+    assigned = assigns(blocks) & scalar
+    before = live_at(function, loop.head)
     taken = [n for n in named if (n in before if n in scalar else n not in declared)]
     passed = {n: Pointer(function.locals[n]) for n in taken if n not in scalar}
     if ended & passed.keys():
         return None
-    results = tuple(n for n in named if n in assigned & scalar & then)
-    if not all(isinstance(function.locals[n], Int) for n in results):
+    exits = []
+    for block in after:
+        then = live_at(function, block)
+        results = {n: name for n, name in enumerate(named) if name in assigned & then}
+        exits.append(Exit(block, results, tuple(n for n in named if n in assigned - then)))
+    if not all(isinstance(function.locals[n], Int) for e in exits for n in e.results.values()):
         return None
-    place = {b: n for n, b in enumerate(loop.blocks)} | {leaves: len(loop.blocks)}
+    place = {b: n for n, b in enumerate((*loop.blocks, *after))}
     body = [
         Block(_by_reference(b.instructions, passed), _moved(_by_reference(b.terminator, passed), place)) for b in blocks
     ]
@@ -90,16 +98,24 @@ def outlined(function: Function, loop: Loop) -> Outlined | None:
             f"{function.name}, the loop at line {loc.line}",
             tuple(taken),
             {n: passed.get(n, function.locals[n]) for n in named},
-            Void(),
-            [*body, Block([], Return(None, loc))],
+            S32,
+            [*body, *(Block([], Return(Const(n, S32), loc)) for n in range(len(after)))],
             loc,
             loc,
             function.readonly & named.keys() - passed.keys(),
         ),
         frozenset(taken) - passed.keys(),
-        results,
-        tuple(n for n in named if n in (assigned & scalar) - then),
-        leaves,
+        tuple(exits),
+    )
+
+
+def assigns(blocks: Sequence[Block]) -> frozenset[str]:
+    """List the locals that some blocks assign, whole."""
+    return frozenset(
+        i.target.name
+        for b in blocks
+        for i in b.instructions
+        if isinstance(i, Assign | Call) and isinstance(i.target, Local)
     )
 
 

@@ -25,7 +25,7 @@ from .effects import CHAIN, WORD, content, met, word
 from .flow import Loop
 from .ir import Call, CType, Function, Int, Pointer, Unsupported, Void, bits_of
 from .memory import INDEX, Arbitrary, Place, is_local, is_part
-from .outline import Outlined
+from .outline import Exit, Outlined
 from .widening import Widening
 
 if TYPE_CHECKING:
@@ -88,16 +88,25 @@ class StandIns:
         chain = self._stands(e, state, label, outlined.function, args)
         if chain is None:
             return False
-        for name in outlined.dead:
+        del waiting[loop.head]
+        g, rest = e.guards, state.path
+        for n, out in enumerate(outlined.exits):
+            last = n + 1 == len(outlined.exits)
+            taken = rest if last else g.and_(rest, g.of(_truth(f"{label}: exit {n}", chain)))
+            rest = g.and_(rest, g.not_(taken))
+            waiting.setdefault(out.block, []).append(self._left(run, state.fork(taken), label, out, chain))
+        return True
+
+    def _left(self, run: Activation, state: State, label: str, out: Exit, chain: Any) -> State:
+        """Return a state with what a loop leaves in scalars where it is left by some exit."""
+        for name in out.dead:
             state.locals.pop(name, None)
-        for n, name in enumerate(outlined.results):
-            before = e.domain.options(state.locals.get(name, UNINITIALISED))
+        for n, name in out.results.items():
+            before = run.evaluator.domain.options(state.locals.get(name, UNINITIALISED))
             what = f"{label}: scalar {n}", chain, (), bits_of(run.function.locals[name])
             unset = any(isinstance(v, Uninitialised) for _, v in before)
-            state.locals[name] = _perhaps(e, *what) if unset else _unknown(*what)
-        del waiting[loop.head]
-        waiting.setdefault(outlined.leaves, []).append(state)
-        return True
+            state.locals[name] = _perhaps(run.evaluator, *what) if unset else _unknown(*what)
+        return state
 
     def _stands(
         self, e: Evaluator, state: State, label: str, function: Function, args: Sequence[tuple[Any, CType]]
