@@ -79,6 +79,11 @@ class Effects:
         """Return the chains of a run that has not begun."""
         return cls() if plain else cls(*[z3.BitVecVal(0, CHAIN.size())] * 3)
 
+    @classmethod
+    def unknown(cls) -> Effects:
+        """Return the chains of a run of which nothing is known."""
+        return cls(*(z3.Const(f"the {name} before", CHAIN) for name in ("calls", "order", "met")))
+
 
 NOTHING = Effects()
 """The chains where nothing is written down."""

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import z3
 
 from ..engine.guards import FALSE, TRUE, TooLarge
 from ..engine.solve import Feasibility
 from ..engine.values import is_symbolic
+from ..engine.verdict import Query
 from .domain import UNINITIALISED, Address, Choice, FunctionPointer, Null, Opaque, Search, Uninitialised
 from .effects import CHAIN, WORD, content, met, word
 from .flow import Loop
@@ -45,6 +46,17 @@ class Footprint:
     rules: tuple[str, ...]
 
 
+class Twins(Protocol):
+    """Two loops of different texts, one of either program; `proofs` are the questions by which they do the same."""
+
+    proofs: list[Query]
+
+    def footprint(self, e: Evaluator, args: Sequence[tuple[Any, CType]], passed: Mapping[str, str]) -> Footprint | None:
+        """Return what either may do from any state with arguments that lead where these lead, in which all that the
+        loops read is initialised; None where they are not known to do the same from each of these states.
+        """
+
+
 @dataclass(slots=True)
 class StandIns:
     """The functions and the loops of a program for which something stands in, by what both programs call them.
@@ -53,8 +65,10 @@ class StandIns:
     loops      of a function and a loop's head the label, and the loop as a function
     """
 
-    functions: Mapping[str, str]
-    loops: Mapping[tuple[str, int], tuple[str, Outlined]]
+    functions: dict[str, str]
+    loops: dict[tuple[str, int], tuple[str, Outlined]]
+    twins: dict[str, Twins]
+    """Of the labels of loops whose text is another in the other program, what says whether they do the same."""
     used: dict[str, None] = field(default_factory=dict)
     """The labels of those that were met."""
     _footprints: dict[tuple[str, tuple[str, ...]], Footprint | None] = field(default_factory=dict)
@@ -71,6 +85,11 @@ class StandIns:
             return None
         result = _unknown(f"{label}: result", chain, [], call.type.bits) if isinstance(call.type, Int) else None
         return state, result
+
+    def is_certain(self, function: str, head: int) -> bool:
+        """Say whether something stands in for a loop of a function, whatever comes of a comparison."""
+        known = self.loops.get((function, head))
+        return known is not None and known[0] not in self.twins
 
     def loop(self, run: Activation, loop: Loop, waiting: dict[int, list[State]]) -> bool:
         """Take what waits at a loop's head past the loop; say no where the loop is to be run."""
@@ -115,10 +134,14 @@ class StandIns:
         passed = _passed(e, state, args)
         if passed is None:
             return None
-        shapes = tuple("" if isinstance(kind, Int) else _shape(v, passed) for v, kind in args)
-        if (label, shapes) not in self._footprints:
-            self._footprints[label, shapes] = footprint_of(e, function, args, passed)
-        footprint = self._footprints[label, shapes]
+        shapes = shapes_of(args, passed)
+        twins = self.twins.get(label)
+        if twins is not None:
+            footprint = twins.footprint(e, args, passed) if _all_set(e, state, args, passed) else None
+        elif (label, shapes) in self._footprints:
+            footprint = self._footprints[label, shapes]
+        else:
+            footprint = self._footprints[label, shapes] = _footprint(e, function, args, passed)
         if footprint is None:
             return None
         try:
@@ -146,7 +169,7 @@ class StandIns:
             place,
             region=here,
             object=here.partition(".")[0] if local else place.object,
-            bitmap=0 if local else place.bits,
+            bitmap=0 if local or e.by_words else place.bits,
         )
 
         def value(key: Any) -> Any:
@@ -203,6 +226,28 @@ def _passed(e: Evaluator, state: State, args: Sequence[tuple[Any, CType]]) -> di
     return passed
 
 
+def _all_set(e: Evaluator, state: State, args: Sequence[tuple[Any, CType]], passed: Mapping[str, str]) -> bool:
+    """Say whether all that a loop may read is initialised: scalars, locals that are passed, and memory."""
+    if any(_is_unset(e, v) for v, kind in args if isinstance(kind, Int)):
+        return False
+    memory = state.memory.fork()
+    try:
+        leaves = [Address(o, path) for o in passed for path, _ in e.layout.leaves(e.layout.type_of(o))]
+        return not any(_is_unset(e, memory.load(leaf)) for leaf in leaves) and keeps_set(e, state)
+    except Unsupported:
+        return False
+
+
+def keeps_set(e: Evaluator, state: State) -> bool:
+    """Say whether nothing that is not initialised was stored outside of locals."""
+    regions = [state.memory.known(name) for name in state.memory.written if not is_local(name)]
+    return not any(_is_unset(e, value) for region in regions for _, _, value in region.written())
+
+
+def _is_unset(e: Evaluator, value: Any) -> bool:
+    return any(isinstance(v, Uninitialised) for _, v in e.domain.options(value))
+
+
 def found(e: Evaluator, search: Search) -> Any:
     """Return what a bit search finds as one unknown word, the same for two searches that look for the same.
 
@@ -231,6 +276,11 @@ def told(e: Evaluator, search: Search) -> Any:
     return _unknown(what, words[0], words[1:], WORD)
 
 
+def shapes_of(args: Sequence[tuple[Any, CType]], passed: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what a footprint depends on of arguments."""
+    return tuple("" if isinstance(kind, Int) else _shape(v, passed) for v, kind in args)
+
+
 def _shape(value: Any, passed: Mapping[str, str]) -> str:
     """Return what a footprint depends on of an argument: where a pointer leads, whatever its unknown indices are."""
     if isinstance(value, Choice):
@@ -241,17 +291,10 @@ def _shape(value: Any, passed: Mapping[str, str]) -> str:
     return repr(value) if isinstance(value, Null | Opaque | FunctionPointer) else ""
 
 
-def footprint_of(
-    e: Evaluator, function: Function, args: Sequence[tuple[Any, CType]], passed: Mapping[str, str]
-) -> Footprint | None:
-    """Run a text from an unknown state, each loop as one arbitrary iteration, and collect what it may do."""
-    feasible = Feasibility(EFFORT, models=24)
-    unknown = Arbitrary(lambda region, key, value: None, feasible.assume, e.inputs.pointers, small=0)
-    program = replace(e.program, functions={**e.program.functions, function.name: function})
-    trial = type(e)(
-        program, unknown, e.intrinsics, feasible, ours=e.ours, widening=Widening({}), follows_unset=True, by_words=True,
-        bitmaps=e.bitmaps,
-    )  # fmt: skip
+def unknown_arguments(
+    trial: Evaluator, e: Evaluator, args: Sequence[tuple[Any, CType]], passed: Mapping[str, str]
+) -> list[Any]:
+    """Return, for a run of its own, any arguments that lead to where those lead that an evaluator has met."""
 
     def argument(n: int, value: Any, kind: CType) -> Any:
         if isinstance(kind, Int):
@@ -274,8 +317,23 @@ def footprint_of(
             return Address(value.object, tuple(path))
         return value
 
+    return [argument(n, v, k) for n, (v, k) in enumerate(args)]
+
+
+def _footprint(
+    e: Evaluator, function: Function, args: Sequence[tuple[Any, CType]], passed: Mapping[str, str]
+) -> Footprint | None:
+    """Run a text from an unknown state, each loop as one arbitrary iteration, and collect what it may do."""
+    feasible = Feasibility(EFFORT, models=24)
+    unknown = Arbitrary(lambda region, key, value: None, feasible.assume, e.inputs.pointers, small=0)
+    program = replace(e.program, functions={**e.program.functions, function.name: function})
+    trial = type(e)(
+        program, unknown, e.intrinsics, feasible, ours=e.ours, widening=Widening({}), follows_unset=True, by_words=True,
+        bitmaps=e.bitmaps,
+    )  # fmt: skip
+
     try:
-        end, _ = trial.from_function(function.name, lambda: [argument(n, v, k) for n, (v, k) in enumerate(args)])
+        end, _ = trial.from_function(function.name, lambda: unknown_arguments(trial, e, args, passed))
     except (Unsupported, TooLarge):
         return None
     written = {n: trial.layout.kinds[n] for n in sorted(end.memory.written) if not is_local(n)}

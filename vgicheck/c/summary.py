@@ -200,13 +200,16 @@ class Evaluator:
         """The functions that run, the outermost first; after `Unsupported`, those that ran then."""
         return tuple(self._stack)
 
-    def from_function(self, name: str, args: Callable[[], Sequence[Any]]) -> tuple[State, Any]:
+    def from_function(
+        self, name: str, args: Callable[[], Sequence[Any]], before: effects.Effects | None = None
+    ) -> tuple[State, Any]:
         """Evaluate a function with some arguments from the inputs; return the state in which it ends, and its result.
 
+        `before` is what is written down already.
         Raises `Unsupported` for what is not understood, and `Limit` where a limit was reached.
         """
         memory = Memory(self.layout, self.domain, self.inputs, self._note_write)
-        return self._ended(name, State(TRUE, {}, memory, effects.Effects.none(self.plain)), args)
+        return self._ended(name, State(TRUE, {}, memory, before or effects.Effects.none(self.plain)), args)
 
     def _ended(self, name: str, state: State, args: Callable[[], Sequence[Any]]) -> tuple[State, Any]:
         """Call the function that is evaluated; what keeps it from its end is told with a place."""

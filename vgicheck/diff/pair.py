@@ -17,22 +17,22 @@ from typing import Any
 
 from proofs.bindings import vgic
 
-from ..c.effects import content, word
-from ..c.ir import Int, Limit, Pointer, StructRef, Unsupported, Void, bits_of
+from ..c.ir import Int, Limit, Pointer, StructRef, Unsupported
 from ..c.memory import Arbitrary
 from ..c.shrink import Cells
 from ..c.standins import StandIns
 from ..c.summary import MOST_STEPS
 from ..check.rules import Facts, number
-from ..engine.guards import FALSE, Guards, TooLarge
+from ..engine.guards import Guards, TooLarge
 from ..engine.maps import Key
 from ..engine.portfolio import Inquiry
 from ..engine.solve import Feasibility
 from ..engine.values import and_, is_symbolic
 from ..engine.verdict import Location, Obligation, Query, Verdict
 from .condition import weakest
+from .difference import differ
 from .plain import PlainRuns
-from .running import ORDER, SAME, UNDEFINED, End, Invariants, Pair, invariants, run, written
+from .running import ORDER, SAME, End, Invariants, Pair, invariants, run
 from .standing import runs_no_loop, standing
 
 ASKED: Mapping[str, str] = {
@@ -86,7 +86,7 @@ def judge(pair: Pair) -> Iterator[Obligation]:
 
 def attempts(pair: Pair, returned: bool) -> Sequence[Attempt]:
     """List the ways to a proof, the quickest first; `returned` says that a plain run of both is known to return."""
-    halves, stand = (pair.old, pair.new), _standing(pair)
+    halves, stand = (pair.old, pair.new), standing(pair)
     straight = all(runs_no_loop(h.reading.program, h.name, s) for h, s in zip(halves, stand, strict=True))
     return Attempt(pair, not straight, stand, returned), Attempt(pair, assumes=True)
 
@@ -94,15 +94,10 @@ def attempts(pair: Pair, returned: bool) -> Sequence[Attempt]:
 def _teller(pair: Pair) -> Attempt:
     """Return what tells of a difference that was found: when else there is one is asked only where that is quick."""
     whole = Attempt(pair, assumes=True, brief=True)
-    stand = _standing(pair)
+    stand = standing(pair)
     if whole.is_evaluated or not any(s.functions or s.loops for s in stand):
         return whole
     return Attempt(pair, assumes=True, stand=stand, brief=True)
-
-
-def _standing(pair: Pair) -> tuple[StandIns, StandIns]:
-    old, new = ((h.reading.program, h.name) for h in (pair.old, pair.new))
-    return standing(old, new, pair.renamed)
 
 
 def _first_proof(kind: str, ways: Sequence[Attempt]) -> Obligation:
@@ -163,7 +158,9 @@ class Attempt:
                 True,
             )
             return found
-        queries: dict[Query, None] = {}
+        queries: dict[Query, None] = dict.fromkeys(
+            q for stand in self.stand or () for twins in stand.twins.values() for q in twins.proofs
+        )
         asked = self._inquiry.impossible(kind, goal, self._facts.all)
         queries[asked.query] = None
         found.seconds = asked.seconds
@@ -223,46 +220,6 @@ class Attempt:
             raise Limit(f"more than {BRIEF_FACTS} facts of the state")
         self._facts.relate(fact)
 
-    # Differences ------------------------------------------------------------------------------------
-
-    def _differ(self, kind: str, old: End, new: End) -> int:
-        """Return the guard under which the two are not the same."""
-        g = old.evaluator.guards
-        both = g.and_(old.defined, new.defined)
-        if kind == ORDER:
-            return g.and_(both, g.of(_unlike(old.effects.order, new.effects.order)))
-        undefined = [g.any(end.broken.get(k, FALSE) for k in UNDEFINED) for end in (old, new)]
-        return g.any([
-            g.and_(both, g.any(g.of(d) for d in self._cells(old, new))),
-            *(self._either(g, old.broken.get(k, FALSE), new.broken.get(k, FALSE))
-              for k in sorted(old.broken.keys() | new.broken.keys()) if k not in UNDEFINED),
-            self._either(g, *undefined),
-            g.and_(self._either(g, old.state.path, new.state.path), g.not_(g.any(undefined))),
-        ])  # fmt: skip
-
-    def _either(self, g: Guards, a: int, b: int) -> int:
-        return g.or_(g.and_(a, g.not_(b)), g.and_(b, g.not_(a)))
-
-    def _cells(self, old: End, new: End) -> Iterator[Any]:
-        """Yield the conditions under which the result, the calls or a cell that either wrote are not the same."""
-        kind = self.pair.old.function.result
-        if not isinstance(kind, Void):
-            yield _unlike(*(word(e.evaluator, e.result, bits_of(kind)) for e in (old, new)))
-        yield _unlike(old.effects.calls, new.effects.calls)
-        for name, key in written(old, new):
-            yield _unlike(*(self._content(end, name, key) for end in (old, new)))
-
-    def _content(self, end: End, name: str, key: Key) -> Any:
-        e = end.evaluator
-        region = end.state.memory.regions.get(name)
-        place = e.layout.kinds.get(name)
-        if region is None or place is None:
-            place = next(
-                h.layout.kinds[name] for h in (x.evaluator for x in self._both_ends()) if name in h.layout.kinds
-            )
-            region = end.state.memory.region(replace(place, region=name))
-        return content(e, region, key, bits_of(place.type))
-
     def _both_ends(self) -> tuple[End, End]:
         assert self._ends is not None
         return self._ends
@@ -279,7 +236,7 @@ class Attempt:
     def _goal(self, kind: str, ends: tuple[End, End]) -> Any:
         """Return the term that holds exactly where the two differ, or None where it outgrows the limit."""
         try:
-            return ends[0].evaluator.guards.term(self._differ(kind, *ends))
+            return ends[0].evaluator.guards.term(differ(kind, *ends))
         except TooLarge:
             return None
 
@@ -320,10 +277,6 @@ class Attempt:
         if place is None or not isinstance(place.type, Int):
             return None
         return self._inputs.bit(region, key) if place.bitmap else self._inputs.word(region, key, place.type.bits)
-
-
-def _unlike(a: Any, b: Any) -> Any:
-    return False if a.eq(b) else a != b
 
 
 def _cells_of(inputs: Arbitrary, model: Any) -> Cells:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import z3
@@ -109,9 +110,11 @@ def run(
     feasible: Callable[[Any], bool] = bool,
     standins: StandIns | None = None,
     most_steps: int = MOST_STEPS,
+    given: Callable[[Evaluator], Sequence[Any]] | None = None,
 ) -> End:
     """Evaluate one of the two. Parameters are called what the old ones are, whose arguments they are given.
 
+    With arguments that are `given`, it is part of a run of which nothing else is known.
     Raises `Unsupported` for what is not understood.
     """
     e = Evaluator(
@@ -136,7 +139,10 @@ def run(
             for name, kind in zip(pair.old.function.params, kinds, strict=True)
         ]
 
-    state, result = e.from_function(half.name, arguments)
+    if given is None:
+        state, result = e.from_function(half.name, arguments)
+    else:
+        state, result = e.from_function(half.name, partial(given, e), Effects.unknown())
     if isinstance(result, Search):
         result = e.resolved(result)
     broken: dict[str, int] = {}

@@ -1,61 +1,125 @@
-"""What two programs have in common that is worth not looking into: functions and loops of the same text."""
+"""What two programs have in common that is worth not looking into: functions and loops of the same text, and loops of
+which a turn does the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from ..c.flow import Loop, shape
 from ..c.ir import Block, Function, Program, Unsupported
-from ..c.outline import Outlined, outlined
-from ..c.standins import StandIns
+from ..c.outline import Outlined, Turn, outlined, turns
+from ..c.standins import StandIns, Twins
 from ..engine.cache import digest_of
 from .program import Forms
+from .running import Half, Pair
+from .turns import Turns
 
-_Texts = tuple[dict[str, str], dict[tuple[str, int], tuple[str, Outlined]]]
+_Labelled = dict[int, tuple[str, Outlined]]
+"""By their heads the loops of a function, in the order in which they stand there, each with what its text is called."""
 
 
-def standing(
-    old: tuple[Program, str], new: tuple[Program, str], renamed: Mapping[str, str]
-) -> tuple[StandIns, StandIns]:
-    """Return what need not be run where two functions are compared, each given by its program and its name.
+def standing(pair: Pair) -> tuple[StandIns, StandIns]:
+    """Return what need not be run where two functions are compared.
 
-    These are the loops, and the functions that get to a loop, of which the other has one of the same text, with all
-    that it gets to.  `renamed` has the new name of each function of the old program that has another.
+    These are the loops, and the functions that get to a loop, of which the other program has one of the same text, with
+    all that it gets to.  Of loops of other texts each is held against the one in its place in the other program, and
+    something stands in for both where a turn of them does the same.
     """
-    texts = [_texts(Forms(old[0], renamed), old[1]), _texts(Forms(new[0]), new[1])]
-    labels = [{*functions.values(), *(label for label, _ in loops.values())} for functions, loops in texts]
-    both = labels[0] & labels[1]
-    before, after = (
-        StandIns(
-            {name: label for name, label in functions.items() if label in both},
-            {at: found for at, found in loops.items() if found[0] in both},
-        )
-        for functions, loops in texts
-    )
-    return before, after
+    found = _Standing.of(pair)
+    here = [found.reached(side) for side in (0, 1)]
+    labels = [found.called(side, here[side]) for side in (0, 1)]
+    both = {*labels[0].values()} & {*labels[1].values()}
+    for stand, called in zip(found.stand, labels, strict=True):
+        stand.functions.update({name: label for name, label in called.items() if label in both})
+    found.match(*here)
+    return found.stand
 
 
-def _texts(forms: Forms, root: str) -> _Texts:
-    functions: dict[str, str] = {}
-    loops: dict[tuple[str, int], tuple[str, Outlined]] = {}
-    program = forms.program
-    here = sorted(f for f in forms.reaches(root) if f in program.functions)
-    found = {f: _loops(program.functions[f]) for f in here}
-    for name in here:
-        if name != root and any(found.get(f) for f in forms.reaches(name)):
-            functions[name] = f"{forms.renamed.get(name, name)}() {digest_of(repr(forms.whole(name)))[:16]}"
-        for head, loop in found[name].items():
-            whole = outlined(program.functions[name], loop)
+@dataclass(slots=True)
+class _Standing:
+    """What stands in in either program; of pairs the old comes first."""
+
+    pair: Pair
+    forms: tuple[Forms, Forms]
+    stand: tuple[StandIns, StandIns]
+
+    @classmethod
+    def of(cls, pair: Pair) -> _Standing:
+        forms = Forms(pair.old.reading.program, pair.renamed), Forms(pair.new.reading.program)
+        twins: dict[str, Twins] = {}
+        return cls(pair, forms, (StandIns({}, {}, twins), StandIns({}, {}, twins)))
+
+    def reached(self, side: int) -> list[Function]:
+        """List the functions that are run, but for those that are not known."""
+        forms, root = self.forms[side], (self.pair.old, self.pair.new)[side].name
+        return [forms.program.functions[f] for f in sorted(forms.reaches(root)) if f in forms.program.functions]
+
+    def called(self, side: int, functions: Iterable[Function]) -> dict[str, str]:
+        """Return what the texts of those functions are called that get to a loop."""
+        forms, root = self.forms[side], (self.pair.old, self.pair.new)[side].name
+        loops = {f.name for f in functions if _loops(f)}
+        return {
+            f.name: f"{forms.renamed.get(f.name, f.name)}() {digest_of(repr(forms.whole(f.name)))[:16]}"
+            for f in functions
+            if f.name != root and loops & forms.reaches(f.name)
+        }
+
+    def match(self, old: Iterable[Function], new: Iterable[Function]) -> None:
+        """Let something stand in for the loops of some functions."""
+        found = [{f.name: self._labelled(n, f) for f in functions} for n, functions in enumerate((old, new))]
+        labels = [{label for loops in of.values() for label, _ in loops.values()} for of in found]
+        both, left = labels[0] & labels[1], []
+        for stand, of in zip(self.stand, found, strict=True):
+            at = {(name, head): known for name, loops in of.items() for head, known in loops.items()}
+            stand.loops.update({place: known for place, known in at.items() if known[0] in both})
+            left.append({
+                name: {head: loop for head, (label, loop) in loops.items() if label not in both}
+                for name, loops in of.items()
+            })  # fmt: skip
+        for name, loops in left[0].items():
+            other = self.pair.renamed.get(name, name)
+            others = left[1].get(other, {})
+            if len(loops) == len(others):
+                for (a, one), (b, two) in zip(loops.items(), others.items(), strict=True):
+                    self._twins((name, a), one, (other, b), two)
+
+    def _labelled(self, side: int, function: Function) -> _Labelled:
+        forms, labelled = self.forms[side], {}
+        for head, loop in _loops(function).items():
+            whole = outlined(function, loop)
             if whole is not None:
                 calls = sorted(repr(forms.whole(c)) for c in forms.used(whole.function))
                 digest = digest_of(repr((forms.text(whole.function), calls)))
-                loops[name, head] = f"loop {digest[:16]}", whole
-    return functions, loops
+                labelled[head] = f"loop {digest[:16]}", whole
+        return labelled
+
+    def _twins(self, at: tuple[str, int], old: Outlined, there: tuple[str, int], new: Outlined) -> None:
+        """Let something stand in for two loops once a turn of them is seen to do the same."""
+        found = turns(old, new)
+        if found is None:
+            return
+        label = f"{old.function.name} or {new.function.name}"
+        halves = [_half(half, turn) for half, turn in zip((self.pair.old, self.pair.new), found, strict=True)]
+        names = {**self.pair.renamed, halves[0].name: halves[1].name}
+        pair = Pair(halves[0], halves[1], self.pair.portfolio, names)
+        self.stand[0].loops[at] = label, found[0].loop
+        self.stand[1].loops[there] = label, found[1].loop
+        self.stand[0].twins[label] = Turns(pair, self.stand)
+        replace(self, pair=pair).match([found[0].function], [found[1].function])
+
+
+def _half(half: Half, turn: Turn) -> Half:
+    """Return a turn of a loop as a function of a program."""
+    program = half.reading.program
+    functions = {**program.functions, turn.function.name: turn.function}
+    known = replace(program, functions=functions, globals={**program.globals, **turn.carried})
+    return replace(half, reading=replace(half.reading, program=known), name=turn.function.name)
 
 
 def runs_no_loop(program: Program, root: str, stand: StandIns | None = None) -> bool:
-    """Say whether a function runs no loop, in whatever it gets to, but those for which something stands in."""
+    """Say whether a function runs no loop, in whatever it gets to, but those for which something stands in for sure."""
     forms, seen, pending = Forms(program), {root}, [root]
     while pending:
         name = pending.pop()
@@ -63,7 +127,7 @@ def runs_no_loop(program: Program, root: str, stand: StandIns | None = None) -> 
         if function is None:
             continue
         loops = _loops(function)
-        inner = {b for head, loop in loops.items() if stand and (name, head) in stand.loops for b in loop.blocks}
+        inner = {b for head, loop in loops.items() if stand and stand.is_certain(name, head) for b in loop.blocks}
         if not inner.issuperset(loops):
             return False
         left = replace(function, blocks=[Block() if n in inner else b for n, b in enumerate(function.blocks)])
@@ -74,7 +138,9 @@ def runs_no_loop(program: Program, root: str, stand: StandIns | None = None) -> 
 
 
 def _loops(function: Function) -> Mapping[int, Loop]:
+    """Return the loops of a function by their heads, in the order of its blocks."""
     try:
-        return shape(function).loops
+        found = shape(function)
     except Unsupported:
         return {}
+    return {b: found.loops[b] for b in found.order if b in found.loops}
