@@ -164,5 +164,4 @@ def written(old: End, new: End) -> Iterator[tuple[str, Key]]:
                     keys.setdefault(tuple(k.get_id() if is_symbolic(k) else (k,) for k in key), key)  # type: ignore[attr-defined]
             yield from ((name, key) for key in keys.values())
             if any(r.ruled for end in (old, new) if (r := end.state.memory.regions.get(name)) is not None):
-                place = next(p for end in (old, new) if (p := end.evaluator.layout.kinds.get(name)) is not None)
-                yield name, tuple(z3.BitVec(f"any {name} {n}", INDEX.bits) for n in range(len(place.key)))
+                yield name, tuple(z3.BitVec(f"any {name} {n}", INDEX.bits) for n in range(name.count("[]")))
