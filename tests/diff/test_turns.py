@@ -165,10 +165,20 @@ void two(u32 n)
 {
 	u32 i;
 
+	if (n & 1)
+		for (i = 0; i < 3; i++)
+			table[i] += n * 2;
+	else
+		for (i = 0; i < 3; i++)
+			table[i] ^= n * 2;
+}
+
+void raised(struct kvm *kvm)
+{
+	u32 i;
+
 	for (i = 0; i < 3; i++)
-		table[i] += n * 2;
-	for (i = 0; i < 3; i++)
-		table[i] ^= n * 2;
+		set_bit(i, &kvm->arch.vgic.irq_pending_on_cpu);
 }
 
 void met(u32 n)
@@ -232,7 +242,7 @@ ANOTHER_TURN = {
     "no kick": ("kicked", "kvm_vcpu_kick(vcpu);", "if (c != 7)\n\t\t\tkvm_vcpu_kick(vcpu);"),
     "a kick under the lock": ("kicked", "\t\tspin_unlock(&lock);\n\t\tkvm_vcpu_kick(vcpu);", "\t\tkvm_vcpu_kick(vcpu);\n\t\tspin_unlock(&lock);"),
     "a store after the lock": ("kicked", "\t\ttable[c] = c;\n", "\t\t;\n\t\tif (0)\n\t\t\tseen = 1;\n"),
-    "two accesses instead of one": ("kicked", "set_bit(c, &kvm->arch.vgic.irq_pending_on_cpu);", "kvm->arch.vgic.irq_pending_on_cpu |= 1 << c;"),
+    "two accesses instead of one": ("raised", "set_bit(i, &kvm->arch.vgic.irq_pending_on_cpu);", "kvm->arch.vgic.irq_pending_on_cpu |= 1 << i;"),
     "a lock that is left": ("kicked", "\t\tspin_unlock(&lock);\n", "\t\tif (c != 7)\n\t\t\tspin_unlock(&lock);\n"),
     "a bit more": ("searched", "vgic_lr[lr] &= ~2;", "vgic_lr[lr] &= ~6;"),
     "outside of an array": ("carried", "table[i] = a ^ 1;", "table[i] = a ^ 1;\n\t\tif (a == 77)\n\t\t\tseen = table[i + 8];\n\t\tseen = seen;"),
@@ -243,7 +253,7 @@ ANOTHER_TURN = {
     "a member that is not initialised": ("stored", "kept = 0;", "kept = pairs[i].b & 0;"),
 }  # fmt: skip
 AROUND = {
-    "another order of two": ("two", "+=", "@=", "^=", "+=", "@=", "^="),
+    "the other of two": ("two", "n & 1", "!(n & 1)"),
     "what is carried into it": ("sums", "a = n", "a = n + 1"),
     "what comes of it": ("sums", "return a;", "return a + 1;"),
     "what is left in it": ("carried", "return a;", "return other[5] + 1 + a;"),

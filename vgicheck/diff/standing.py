@@ -138,9 +138,8 @@ def runs_no_loop(program: Program, root: str, stand: StandIns | None = None) -> 
 
 
 def _loops(function: Function) -> Mapping[int, Loop]:
-    """Return the loops of a function by their heads, in the order of its blocks."""
+    """Return the loops of a function by their heads, in the order in which they were written."""
     try:
-        found = shape(function)
+        return dict(sorted(shape(function).loops.items()))
     except Unsupported:
         return {}
-    return {b: found.loops[b] for b in found.order if b in found.loops}
