@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ..c.flow import Loop, shape
-from ..c.ir import Block, Function, Program, Unsupported
+from ..c.ir import Block, Function, Program, Unsupported, parts
 from ..c.outline import Outlined, Turn, outlined, turns
 from ..c.standins import StandIns, Twins
 from ..engine.cache import digest_of
@@ -140,6 +140,12 @@ def runs_no_loop(program: Program, root: str, stand: StandIns | None = None) -> 
 def _loops(function: Function) -> Mapping[int, Loop]:
     """Return the loops of a function by their heads, in the order in which they were written."""
     try:
-        return dict(sorted(shape(function).loops.items()))
+        found = shape(function).loops
     except Unsupported:
         return {}
+    return {head: found[head] for head in sorted(found, key=lambda head: (_line(function, found[head]), head))}
+
+
+def _line(function: Function, loop: Loop) -> int:
+    """Return the first line of a loop."""
+    return min((i.loc.line for b in loop.blocks for i in parts(function.blocks[b]) if hasattr(i, "loc")), default=0)
