@@ -142,14 +142,24 @@ void searched(struct kvm_vcpu *vcpu)
 
 u32 unset(u32 n)
 {
-	u32 i, a, b[1];
+	u32 i, a;
 
 	for (i = 0; i < 3; i++) {
 		kept = i;
 		a = table[i];
+	}
+	return a;
+}
+
+u32 unset_cell(u32 n)
+{
+	u32 i, b[1];
+
+	for (i = 0; i < 3; i++) {
+		kept = i;
 		b[0] = table[i];
 	}
-	return a + b[0];
+	return b[0];
 }
 
 u32 pointed(u32 n)
@@ -194,10 +204,11 @@ void met(u32 n)
 
 void stored(u32 n)
 {
-	struct pair p;
 	u32 i;
 
 	for (i = 0; i < 3; i++) {
+		struct pair p;
+
 		p.a = i;
 		kept = 0;
 		pairs[i + 1] = p;
@@ -247,7 +258,7 @@ ANOTHER_TURN = {
     "a bit more": ("searched", "vgic_lr[lr] &= ~2;", "vgic_lr[lr] &= ~6;"),
     "outside of an array": ("carried", "table[i] = a ^ 1;", "table[i] = a ^ 1;\n\t\tif (a == 77)\n\t\t\tseen = table[i + 8];\n\t\tseen = seen;"),
     "a scalar that is not initialised": ("unset", "kept = i;", "kept = i + (a & 0);"),
-    "a local that is not initialised": ("unset", "kept = i;", "kept = i + (b[0] & 0);"),
+    "a local that is not initialised": ("unset_cell", "kept = i;", "kept = i + (b[0] & 0);"),
     "a member that was not initialised": ("met", "kept = 0;", "kept = pairs[i].b & 0;"),
     "a pointer that moves": ("pointed", "*p * 2", "(p == table + 5 ? 0 : *p * 2)"),
     "a member that is not initialised": ("stored", "kept = 0;", "kept = pairs[i].b & 0;"),

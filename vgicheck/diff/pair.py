@@ -94,7 +94,7 @@ def attempts(pair: Pair, returned: bool) -> Sequence[Attempt]:
 def _teller(pair: Pair) -> Attempt:
     """Return what tells of a difference that was found: when else there is one is asked only where that is quick."""
     whole = Attempt(pair, assumes=True, brief=True)
-    stand = standing(pair)
+    stand = standing(pair, turned=False)
     if whole.is_evaluated or not any(s.functions or s.loops for s in stand):
         return whole
     return Attempt(pair, assumes=True, stand=stand, brief=True)

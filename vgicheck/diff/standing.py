@@ -20,14 +20,14 @@ _Labelled = dict[int, tuple[str, Outlined]]
 """By their heads the loops of a function, in the order in which they stand there, each with what its text is called."""
 
 
-def standing(pair: Pair) -> tuple[StandIns, StandIns]:
+def standing(pair: Pair, turned: bool = True) -> tuple[StandIns, StandIns]:
     """Return what need not be run where two functions are compared.
 
     These are the loops, and the functions that get to a loop, of which the other program has one of the same text, with
-    all that it gets to.  Of loops of other texts each is held against the one in its place in the other program, and
-    something stands in for both where a turn of them does the same.
+    all that it gets to.  If `turned`, of loops of other texts each is held against the one in its place in the other
+    program, and something stands in for both where a turn of them does the same.
     """
-    found = _Standing.of(pair)
+    found = _Standing.of(pair, turned)
     here = [found.reached(side) for side in (0, 1)]
     labels = [found.called(side, here[side]) for side in (0, 1)]
     both = {*labels[0].values()} & {*labels[1].values()}
@@ -44,12 +44,13 @@ class _Standing:
     pair: Pair
     forms: tuple[Forms, Forms]
     stand: tuple[StandIns, StandIns]
+    turned: bool
 
     @classmethod
-    def of(cls, pair: Pair) -> _Standing:
+    def of(cls, pair: Pair, turned: bool) -> _Standing:
         forms = Forms(pair.old.reading.program, pair.renamed), Forms(pair.new.reading.program)
         twins: dict[str, Twins] = {}
-        return cls(pair, forms, (StandIns({}, {}, twins), StandIns({}, {}, twins)))
+        return cls(pair, forms, (StandIns({}, {}, twins), StandIns({}, {}, twins)), turned)
 
     def reached(self, side: int) -> list[Function]:
         """List the functions that are run, but for those that are not known."""
@@ -81,7 +82,7 @@ class _Standing:
         for name, loops in left[0].items():
             other = self.pair.renamed.get(name, name)
             others = left[1].get(other, {})
-            if len(loops) == len(others):
+            if self.turned and len(loops) == len(others):
                 for (a, one), (b, two) in zip(loops.items(), others.items(), strict=True):
                     self._twins((name, a), one, (other, b), two)
 
