@@ -233,6 +233,18 @@ def test_what_is_not_understood(tmp_path: Path) -> None:
     assert functions["get"].change == "unsupported"
 
 
+def test_a_parameter_that_became_wider(tmp_path: Path) -> None:
+    """An unsigned parameter of another width is called with what fits in both, which is then assumed."""
+    wide = changed("static u32 masked(u32 value)", "static u32 masked(u64 value)")
+    functions, obligations = compared(tmp_path, wide.replace("value & 0xff", "value & 0x1000000ffull"), "masked")
+    assert functions["masked"].change == "equivalent"
+    assert [a.text for a in obligations[f"masked/{SAME}"].assumptions] == ["value fits in 32 bits"]
+    functions, obligations = compared(
+        tmp_path, wide.replace("value & 0xff", "value >> 31 ? 3 : value & 0xff"), "masked"
+    )
+    assert functions["masked"].change == "different" and functions["masked"].example is not None
+
+
 def test_one_function_and_wrong_use(tmp_path: Path) -> None:
     """One function can be asked for; what is in neither source is wrong use."""
     functions, _ = compared(tmp_path, OLD, "get")

@@ -17,7 +17,7 @@ from typing import Any
 
 from proofs.bindings import vgic
 
-from ..c.ir import Int, Limit, Pointer, StructRef, Unsupported
+from ..c.ir import CType, Int, Limit, Pointer, StructRef, Unsupported
 from ..c.memory import Arbitrary
 from ..c.shrink import Cells
 from ..c.standins import StandIns
@@ -53,9 +53,14 @@ OCCURS = "a state with something in its list registers; that it occurs is not sh
 
 
 def comparable(pair: Pair) -> str:
-    """Say why two functions cannot be called with the same arguments, or nothing where they can."""
+    """Say why two functions cannot be called with the same arguments, or nothing where they can.
+
+    An unsigned parameter that became wider, or narrower, is called with what fits in both.
+    """
     old, new = pair.old.function, pair.new.function
-    if [old.locals[p] for p in old.params] != [new.locals[p] for p in new.params] or old.result != new.result:
+    kinds = [[f.locals[p] for p in f.params] for f in (old, new)]
+    alike = len(kinds[0]) == len(kinds[1]) and all(a == b or _unsigned(a, b) for a, b in zip(*kinds, strict=True))
+    if not alike or old.result != new.result:
         return "its parameters or its result are of other types than before"
     for half in (old, new):
         tags = [k.target.tag for p in half.params if isinstance(k := half.locals[p], Pointer)
@@ -63,6 +68,10 @@ def comparable(pair: Pair) -> str:
         if len(tags) != len(set(tags)):
             return "two of its parameters point to the same structure, which may be one object or two"
     return ""
+
+
+def _unsigned(*kinds: CType) -> bool:
+    return all(isinstance(k, Int) and not k.signed and not k.is_bool for k in kinds)
 
 
 def judge(pair: Pair) -> Iterator[Obligation]:
@@ -179,7 +188,7 @@ class Attempt:
         found.queries = tuple(queries)
         found.solvers = tuple(dict.fromkeys(s for q in queries for s in q.solvers))
         found.cached = all(q.cached for q in queries)
-        found.assumptions = tuple(self._facts.used)
+        found.assumptions = (*self.pair.narrowed, *self._facts.used)
         return found
 
     def _witness(self, found: Obligation, ends: tuple[End, End], queries: dict[Query, None]) -> None:
@@ -213,6 +222,8 @@ class Attempt:
                 self._ends = old, new
             except Unsupported as cause:
                 self._refusal = cause
+            except TooLarge:
+                self._refusal = Limit("path conditions of what is broken that outgrow the limit")
         return self._ends
 
     def _relate(self, fact: Any) -> None:
@@ -261,7 +272,7 @@ class Attempt:
         when = "" if goal is None else weakest(goal, self._facts.all, small, self._term, self._plain.names)
         found.verdict, found.reason, found.location = Verdict.REFUTED, told.violated, told.fault
         found.run = replace(told, start="" if ordinary else OCCURS, ends=(when,) if when else ())
-        found.assumptions = tuple(self._facts.used) if self._ends is not None else ()
+        found.assumptions = (*self.pair.narrowed, *self._facts.used) if self._ends is not None else ()
 
     def _wishes(self) -> list[Any]:
         """List what makes an example easy to read."""

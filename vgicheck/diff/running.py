@@ -15,7 +15,7 @@ from ..c.binding import Invariant
 from ..c.domain import Search
 from ..c.effects import Effects, finished
 from ..c.intrinsics import INTRINSICS
-from ..c.ir import Function, Loc
+from ..c.ir import CType, Function, Loc, bits_of
 from ..c.memory import INDEX, Inputs, is_local, viewed_as_bits
 from ..c.standins import StandIns
 from ..c.summary import MOST_STEPS, Evaluator, State
@@ -24,6 +24,7 @@ from ..engine.guards import FALSE, Guards
 from ..engine.maps import Key
 from ..engine.portfolio import Portfolio
 from ..engine.values import is_symbolic
+from ..engine.verdict import Assumption
 
 SAME = "equivalent"
 ORDER = "same-order"
@@ -62,6 +63,23 @@ class Pair:
         """Whether bitmaps are looked at by words: where not both programs declare the same ones."""
         old, new = (viewed_as_bits(half.reading.program) for half in (self.old, self.new))
         return old != new
+
+    @property
+    def parameters(self) -> tuple[tuple[str, CType], ...]:
+        """What both are called with: the old parameters, each of the narrower type where one became wider."""
+        old, new = ([half.function.locals[p] for p in half.function.params] for half in (self.old, self.new))
+        kinds = [min(k, key=bits_of) for k in zip(old, new, strict=True)]
+        return tuple(zip(self.old.function.params, kinds, strict=True))
+
+    @property
+    def narrowed(self) -> tuple[Assumption, ...]:
+        """What is taken for granted of parameters that are wider in one of the two."""
+        old, new = ([half.function.locals[p] for p in half.function.params] for half in (self.old, self.new))
+        return tuple(
+            Assumption(f"{name} fits in {bits_of(kind)} bits", f"the callers of {self.subject}")
+            for (name, kind), *both in zip(self.parameters, old, new, strict=True)
+            if bits_of(both[0]) != bits_of(both[1])
+        )
 
     @property
     def subject(self) -> str:
@@ -135,8 +153,8 @@ def run(
 
     def arguments() -> list[Any]:
         return [
-            vgic.argument(e.inputs, e.layout, name, kind, half.in_interrupt)
-            for name, kind in zip(pair.old.function.params, kinds, strict=True)
+            e.domain.convert(vgic.argument(e.inputs, e.layout, name, given, half.in_interrupt), given, kind)
+            for (name, given), kind in zip(pair.parameters, kinds, strict=True)
         ]
 
     if given is None:
