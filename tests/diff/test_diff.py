@@ -118,6 +118,29 @@ def test_the_same_source(tmp_path: Path) -> None:
     assert {o.method for o in obligations.values()} == {THE_SAME_PROGRAM}
 
 
+def test_what_has_no_tag_is_called_by_what_holds_it(tmp_path: Path) -> None:
+    """Lines before a structure without a tag change nothing; another size of it, or another place of its members, do."""
+    text = """
+struct both {
+	union { u32 reg[2]; unsigned long ul[2]; } few;
+	struct { u32 a, b; } own;
+};
+static struct both both;
+
+u32 first(void)
+{
+	return both.few.reg[0] + both.own.b;
+}
+"""
+    for new, change in (
+        ("\n\n" + text, THE_SAME_PROGRAM),
+        (text.replace("u32 a, b;", "u16 a, b;"), ""),
+        (text.replace("[2]", "[4]"), ""),
+    ):
+        _, obligations = compared(tmp_path, new, "first", old=text)
+        assert (obligations[f"first/{SAME}"].method == THE_SAME_PROGRAM) == bool(change)
+
+
 @pytest.mark.parametrize("name", SAME_BY_ANOTHER_WAY)
 def test_equivalent(tmp_path: Path, name: str) -> None:
     """What does the same in every state is equivalent, and so is what calls it."""

@@ -78,6 +78,23 @@ out:
 	return 8;
 }
 
+u32 ways(u32 n)
+{
+	u32 i;
+
+	for (i = 0; i < 5; i++) {
+		if (table[i] == n)
+			goto one;
+		if (other[i] == n)
+			goto two;
+	}
+	return 0;
+one:
+	return 1;
+two:
+	return 2;
+}
+
 u32 nested(u32 n)
 {
 	u32 i, j, a = 0;
@@ -166,7 +183,7 @@ u32 pointed(u32 n)
 {
 	u32 *p, a = 0;
 
-	for (p = table; p < table + 8; p++)
+	for (p = table; p != table + 8; p++)
 		a += *p * 2;
 	return a;
 }
@@ -244,6 +261,7 @@ ANOTHER_TURN = {
     "no break": ("sought", "\t\tif (table[i] == 99)\n\t\t\tbreak;\n", ""),
     "another way out": ("sought", "\t\t\treturn i;", "\t\t\tbreak;"),
     "two ways out that changed places": ("sought", "\t\t\treturn i;\n\t\tif (other[i] == n)\n\t\t\tgoto out;", "\t\t\tgoto out;\n\t\tif (other[i] == n)\n\t\t\treturn i;"),
+    "two ways out that leave the same": ("ways", "table[i] == n)\n\t\t\tgoto one;\n\t\tif (other[i] ==", "other[i] == n)\n\t\t\tgoto one;\n\t\tif (table[i] =="),
     "on instead of out": ("sought", "break;", "continue;"),
     "an inner bound": ("nested", "j < 3", "j < 2"),
     "around an inner loop": ("nested", "other[i] = a;", "other[i] = a + (i == 3);"),

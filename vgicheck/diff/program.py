@@ -38,6 +38,7 @@ class Forms:
 
     program: Program
     renamed: Mapping[str, str] = field(default_factory=dict)
+    _called: dict[str, str] = field(default_factory=dict)
     _own: dict[str, Form] = field(default_factory=dict)
     _mentioned: dict[str, tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
 
@@ -86,11 +87,13 @@ class Forms:
         names: dict[str, str] = {p: f"p{n}" for n, p in enumerate(function.params)}
         body = tuple(_plain(tuple(function.blocks), names, self))
         kinds = tuple((names[n], self.kind(function.locals[n])) for n in names)
-        members = sorted({(m.tag, m.name) for m in _all(tuple(function.blocks), Member)})
-        seen = tuple((tag, name, self._member(tag, name)) for tag, name in members)
+        members = {(m.tag, m.name) for m in _all(tuple(function.blocks), Member)}
+        seen = tuple(sorted({(self.called(tag), name, self._member(tag, name)) for tag, name in members}, key=repr))
         # Only arithmetic notices a size; to tell which is which is not worth a wrong answer.
         moved = {t.target.tag for t in _types(function) if isinstance(t, Pointer) and isinstance(t.target, StructRef)}
-        sizes = tuple((tag, s.size) for tag in sorted(moved) if (s := self.program.structs.get(tag)) is not None)
+        sizes = tuple(
+            (self.called(tag), s.size) for tag in sorted(moved) if (s := self.program.structs.get(tag)) is not None
+        )
         objects = tuple((name, self._object(name)) for name in sorted(mentions(function)[1]))
         return (self.kind(function.result), kinds, body, seen, objects, sizes if _has_arithmetic(function) else ())
 
@@ -106,26 +109,54 @@ class Forms:
             return self.layout(tag)
         return tuple(self.kind(f.type, deep=False) for f in struct.fields if f.name == name)
 
+    def called(self, tag: str) -> str:
+        """Return what a structure is called, wherever it is declared: its tag, or what holds it."""
+        if tag not in self._called:
+            self._called[tag] = " ".join(sorted(holders(self.program, tag)))
+        return self._called[tag]
+
     def layout(self, tag: str) -> Form:
         """Return all of a structure."""
         struct = self.program.structs.get(tag)
         if struct is None:
-            return (tag,)
+            return (self.called(tag),)
         members = tuple((f.name, f.offset, self.kind(f.type)) for f in struct.fields)
-        return (tag, struct.is_union, struct.size, members)
+        return (self.called(tag), struct.is_union, struct.size, members)
 
     def kind(self, kind: CType, deep: bool = True) -> Form:
-        """Return a type; where it is `deep`, of a structure held by value all of it, and else the tag."""
+        """Return a type; where it is `deep`, of a structure held by value all of it, and else what it is called."""
         match kind:
             case Pointer(target):
                 return ("*", self.kind(target, deep=False))
             case Array(element, length):
                 return ("[]", self.kind(element, deep), length)
             case StructRef(tag):
-                return self.layout(tag) if deep else (tag,)
+                return self.layout(tag) if deep else (self.called(tag),)
             case FunctionType(result, params, variadic):
                 return ("()", self.kind(result), tuple(self.kind(p) for p in params), variadic)
         return (kind,)
+
+
+def holders(program: Program, tag: str) -> frozenset[str]:
+    """List what a structure is called: its tag, or where it has none, the members and objects at file scope of it.
+
+    One that neither is of is called by the place where it is declared.
+    """
+    if "@" not in tag:
+        return frozenset({tag})
+    found = {f"@{name}" for name, kind in program.globals.items() if _held(kind) == tag}
+    for struct in program.structs.values():
+        for f in struct.fields:
+            if _held(f.type) == tag:
+                found |= {f"{holder}.{f.name}" for holder in holders(program, struct.tag)}
+    return frozenset(found or {tag})
+
+
+def _held(kind: CType) -> str:
+    """Return the tag of the structures of which something consists, one or an array of them."""
+    while isinstance(kind, Array):
+        kind = kind.element
+    return kind.tag if isinstance(kind, StructRef) else ""
 
 
 def mentions(function: Function) -> tuple[frozenset[str], frozenset[str]]:
@@ -171,6 +202,10 @@ def _plain(node: Any, names: dict[str, str], forms: Forms) -> Iterator[Any]:
             yield from forms.kind(kind)
         case StructRef(tag):
             yield from forms.layout(tag)
+        case Member(base, tag, name):
+            yield "Member"
+            yield from _plain(base, names, forms)
+            yield from (forms.called(tag), name)
         case Pointer() | Array() | FunctionType():
             yield from forms.kind(node)
         case _ if is_dataclass(node):

@@ -25,6 +25,7 @@ from ..engine.maps import Key
 from ..engine.portfolio import Portfolio
 from ..engine.values import is_symbolic
 from ..engine.verdict import Assumption
+from .program import holders
 
 SAME = "equivalent"
 ORDER = "same-order"
@@ -61,7 +62,10 @@ class Pair:
     @property
     def by_words(self) -> bool:
         """Whether bitmaps are looked at by words: where not both programs declare the same ones."""
-        old, new = (viewed_as_bits(half.reading.program) for half in (self.old, self.new))
+        old, new = (
+            {name for tag in viewed_as_bits(program) for name in holders(program, tag)}
+            for program in (half.reading.program for half in (self.old, self.new))
+        )
         return old != new
 
     @property
