@@ -282,6 +282,7 @@ ANOTHER_TURN = {
     "a member that is not initialised": ("stored", "kept = 0;", "kept = pairs[i].b & 0;"),
 }  # fmt: skip
 AROUND = {
+    "what decides by which way it is left": ("ways", "\tfor (i", "\tn ^= 1;\n\n\tfor (i"),
     "the other of two": ("two", "n & 1", "!(n & 1)"),
     "what is carried into it": ("sums", "a = n", "a = n + 1"),
     "what comes of it": ("sums", "return a;", "return a + 1;"),
@@ -294,6 +295,7 @@ AROUND = {
 OTHERWISE = {
     "sums": ("table[i] * 2", "table[i] << 1"),
     "carried": ("a ^ 1", "1 ^ a"),
+    "ways": ("table[i] == n", "n == table[i]"),
     "two": ("n * 2", "n << 1", "n * 2", "n << 1"),
     "sought": ("table[i] == 99", "99 == table[i]"),
     "least": ("*found = table[i & 7];", "*found = table[7 & i];"),
