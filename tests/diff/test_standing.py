@@ -162,6 +162,7 @@ NOT_THE_SAME = {
     "another local passed": ("passed", SAME, "least = 100", "least = 101"),
     "a local that is left alone": ("passed", SAME, "return least + a;", "return 100 + a;"),
     "one call instead of two": ("twice", SAME, "x += summed(x);", "x += x;"),
+    "a lock that is released twice": ("twice", SAME, "spin_unlock(&lock);", "spin_unlock(&lock);\n\tspin_unlock(&lock);"),
     "a call before the lock": ("twice", ORDER, "\tspin_lock(&lock);\n\tx += summed(x);",
                                "\tx += summed(x);\n\tspin_lock(&lock);"),
     "another of two sums": ("sums", SAME, "return a;", "return b;"),

@@ -95,6 +95,24 @@ two:
 	return 2;
 }
 
+static u32 way(u32 n)
+{
+	u32 i;
+
+	for (i = 0; i < 5; i++)
+		if (table[i] == n)
+			return 1;
+	return 0;
+}
+
+void ways_twice(u32 n)
+{
+	u32 first = way(n), second = way(n + 1);
+
+	if (first && !second)
+		kept = 7;
+}
+
 u32 nested(u32 n)
 {
 	u32 i, j, a = 0;
@@ -246,8 +264,8 @@ THE_SAME = {
     "a counter of vCPUs": ("kicked", "table[c] = c;", "table[c] = c + 0;"),
     "a search for bits": ("searched", "vgic_lr[lr] &= ~1;\n\t\tvcpu->arch.vgic_cpu.vgic_lr[lr] &= ~2;", "vgic_lr[lr] &= ~3;"),
 }  # fmt: skip
-"""The function that calls `twice` and `least` is `calls` and `passed`."""
-CALLED = {"twice": "calls", "least": "passed"}
+CALLED = {"way": "ways_twice", "twice": "calls", "least": "passed"}
+"""The functions by which others are called."""
 ANOTHER_TURN = {
     "a carried sum": ("sums", "b += other[i];", "b += other[i] + (i == 6);"),
     "a bound": ("sums", "i < 7", "i < 6"),
@@ -283,6 +301,7 @@ ANOTHER_TURN = {
 }  # fmt: skip
 AROUND = {
     "what decides by which way it is left": ("ways", "\tfor (i", "\tn ^= 1;\n\n\tfor (i"),
+    "what comes of two ways out": ("way", "kept = 7", "kept = 8"),
     "the other of two": ("two", "n & 1", "!(n & 1)"),
     "what is carried into it": ("sums", "a = n", "a = n + 1"),
     "what comes of it": ("sums", "return a;", "return a + 1;"),
@@ -296,6 +315,7 @@ OTHERWISE = {
     "sums": ("table[i] * 2", "table[i] << 1"),
     "carried": ("a ^ 1", "1 ^ a"),
     "ways": ("table[i] == n", "n == table[i]"),
+    "way": ("table[i] == n", "n == table[i]"),
     "two": ("n * 2", "n << 1", "n * 2", "n << 1"),
     "sought": ("table[i] == 99", "99 == table[i]"),
     "least": ("*found = table[i & 7];", "*found = table[7 & i];"),
@@ -306,12 +326,15 @@ def compared(folder: Path, function: str, *changes: str) -> tuple[Attempt, set[s
     """Return the attempt in which something stands in for loops, made, and the loops of which a turn is the same."""
     start = OLD.index(f" {function}(")
     end = OLD.index("\n}", start)
-    body = OLD[start:end]
+    text = OLD[start:]
     for before, after in zip(changes[::2], changes[1::2], strict=True):
-        assert before in body
-        body = re.sub(rf"\b{before}\b", after, body) if before.isidentifier() else body.replace(before, after, 1)
+        assert before in text
+        if before.isidentifier():
+            text = re.sub(rf"\b{before}\b", after, text[: end - start]) + text[end - start :]
+        else:
+            text = text.replace(before, after, 1)
     sources = []
-    for name, text in (("old", OLD), ("new", OLD[:start] + body + OLD[end:])):
+    for name, text in (("old", OLD), ("new", OLD[:start] + text)):
         (folder / name).mkdir()
         (folder / name / "kvm_vgic.h").write_text((EXAMPLE / "kvm_vgic.h").read_text())
         (folder / name / "vgic.c").write_text(text)
