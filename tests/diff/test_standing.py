@@ -82,6 +82,13 @@ u32 twice(u32 a)
 	return x;
 }
 
+void kicks(struct kvm_vcpu *vcpu, u32 a)
+{
+	summed(a);
+	if (a == 70)
+		kvm_vcpu_kick(vcpu);
+}
+
 void back(u32 a)
 {
 	u32 was = table[3];
@@ -162,6 +169,7 @@ NOT_THE_SAME = {
     "another local passed": ("passed", SAME, "least = 100", "least = 101"),
     "a local that is left alone": ("passed", SAME, "return least + a;", "return 100 + a;"),
     "one call instead of two": ("twice", SAME, "x += summed(x);", "x += x;"),
+    "a kick at another time": ("kicks", SAME, "a == 70", "a == 71"),
     "a lock that is released twice": ("twice", SAME, "spin_unlock(&lock);", "spin_unlock(&lock);\n\tspin_unlock(&lock);"),
     "a call before the lock": ("twice", ORDER, "\tspin_lock(&lock);\n\tx += summed(x);",
                                "\tx += summed(x);\n\tspin_lock(&lock);"),

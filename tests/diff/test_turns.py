@@ -334,10 +334,10 @@ def compared(folder: Path, function: str, *changes: str) -> tuple[Attempt, set[s
         else:
             text = text.replace(before, after, 1)
     sources = []
-    for name, text in (("old", OLD), ("new", OLD[:start] + text)):
+    for name, source in (("old", OLD), ("new", OLD[:start] + text)):
         (folder / name).mkdir()
         (folder / name / "kvm_vgic.h").write_text((EXAMPLE / "kvm_vgic.h").read_text())
-        (folder / name / "vgic.c").write_text(text)
+        (folder / name / "vgic.c").write_text(source)
         sources.append(find(str(folder / name)))
     root = CALLED.get(function, function)
     attempt = attempts(Comparison.of(*sources).pair(root, root, Portfolio(20)), returned=True)[0]
