@@ -140,6 +140,9 @@ def pointers(inputs: Inputs, domain: Domain, place: Place, key: Key) -> Any:
     return Opaque(label(place.region, key))
 
 
+LEADING = frozenset({f"{KVM}.online_vcpus.counter"})
+"""The regions that say where pointers lead."""
+
 PROBED: Mapping[str, str] = {"vgic_ops": "vgic_ops", "vgic": "vgic_params"}
 """The pointers at file scope that the probe of the host's GIC sets, and to what struct."""
 PROBES = frozenset({"kvm_vgic_hyp_init", "vgic_v2_probe", "vgic_v3_probe"})

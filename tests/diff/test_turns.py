@@ -197,6 +197,35 @@ u32 unset_cell(u32 n)
 	return b[0];
 }
 
+void counted(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu;
+	int c;
+
+	kvm->online_vcpus.counter = 3;
+	for (c = 0; c < kvm->online_vcpus.counter; c++) {
+		vcpu = kvm->vcpus[c];
+		if (!vcpu)
+			continue;
+		vcpu->arch.vgic_cpu.nr_lr = 1;
+	}
+}
+
+void counts(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu;
+	int c;
+
+	for (c = 0; c < kvm->online_vcpus.counter; c++) {
+		vcpu = kvm->vcpus[c];
+		if (!vcpu)
+			continue;
+		vcpu->arch.vgic_cpu.nr_lr = 1;
+		if (c < 3)
+			kvm->online_vcpus.counter = 4;
+	}
+}
+
 u32 pointed(u32 n)
 {
 	u32 *p, a = 0;
@@ -256,6 +285,7 @@ THE_SAME = {
     "what is carried under another name": ("sums", "b", "c", "* 2", "<< 1"),
     "a cell written back": ("sums", "b += other[i];", "b += other[i];\n\t\tother[i] = other[i];"),
     "a local in the body": ("carried", "table[i] = a ^ 1;", "u32 x = 1 ^ a;\n\t\ttable[i] = x;"),
+    "a local in memory in the body": ("carried", "table[i] = a ^ 1;", "u32 x[2];\n\t\tx[1] = a ^ 1;\n\t\ttable[i] = x[1];"),
     "three ways out": ("sought", "if (table[i] == 99)", "if (99 == table[i])"),
     "an inner loop": ("nested", "table[j] << 1", "table[j] * 2"),
     "around an inner loop": ("nested", "other[i] = a;", "other[i] = a + 0;"),
@@ -296,6 +326,8 @@ ANOTHER_TURN = {
     "a scalar that is not initialised": ("unset", "kept = i;", "kept = i + (a & 0);"),
     "a local that is not initialised": ("unset_cell", "kept = i;", "kept = i + (b[0] & 0);"),
     "a member that was not initialised": ("met", "kept = 0;", "kept = pairs[i].b & 0;"),
+    "a pointer that need not lead anywhere": ("counted", "\t\tif (!vcpu)\n\t\t\tcontinue;\n", ""),
+    "a pointer that need lead nowhere after a turn": ("counts", "\t\tif (!vcpu)\n\t\t\tcontinue;\n", ""),
     "a pointer that moves": ("pointed", "*p * 2", "(p == table + 5 ? 0 : *p * 2)"),
     "a member that is not initialised": ("stored", "kept = 0;", "kept = pairs[i].b & 0;"),
 }  # fmt: skip

@@ -51,9 +51,11 @@ class Twins(Protocol):
 
     proofs: list[Query]
 
-    def footprint(self, e: Evaluator, args: Sequence[tuple[Any, CType]], passed: Mapping[str, str]) -> Footprint | None:
-        """Return what either may do from any state with arguments that lead where these lead, in which all that the
-        loops read is initialised; None where they are not known to do the same from each of these states.
+    def footprint(
+        self, e: Evaluator, state: State, args: Sequence[tuple[Any, CType]], passed: Mapping[str, str]
+    ) -> Footprint | None:
+        """Return what either may do from any state like one that is met, or None where they are not known to do the
+        same from each of these.
         """
 
 
@@ -137,7 +139,7 @@ class StandIns:
         shapes = shapes_of(args, passed)
         twins = self.twins.get(label)
         if twins is not None:
-            footprint = twins.footprint(e, args, passed) if _all_set(e, state, args, passed) else None
+            footprint = twins.footprint(e, state, args, passed)
         elif (label, shapes) in self._footprints:
             footprint = self._footprints[label, shapes]
         else:
@@ -226,7 +228,7 @@ def _passed(e: Evaluator, state: State, args: Sequence[tuple[Any, CType]]) -> di
     return passed
 
 
-def _all_set(e: Evaluator, state: State, args: Sequence[tuple[Any, CType]], passed: Mapping[str, str]) -> bool:
+def all_set(e: Evaluator, state: State, args: Sequence[tuple[Any, CType]], passed: Mapping[str, str]) -> bool:
     """Say whether all that a loop may read is initialised: scalars, locals that are passed, and memory."""
     if any(_is_unset(e, v) for v, kind in args if isinstance(kind, Int)):
         return False

@@ -4,9 +4,9 @@ If from every state, the same in both, a turn leaves the same in memory and in w
 effects, breaks the same rules, and goes round or leaves by the same exit, then so do any number of turns: the two loops
 are one function of the state that they meet, for which something may stand in.
 
-Nothing is assumed of the state, since nothing is known of the one that a turn before has left, but that it is
-initialised: of the state that the first turn meets that is asked where something stands in, and a turn that keeps it so
-in neither program proves nothing.  What either may write, or break, is what a turn of either does.
+Nothing is assumed of the state, since nothing is known of the one that a turn before has left, but that all of it is
+initialised and that pointers lead where they led at the start.  That is asked of the state that the first turn meets,
+and of what a turn of either leaves.  What either loop may write, or break, is what a turn of either does.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from proofs.bindings import vgic
+
 from ..c.ir import CType, Int, Unsupported
 from ..c.memory import Arbitrary, Place, is_local
 from ..c.outline import CARRIED
-from ..c.standins import Footprint, StandIns, keeps_set, shapes_of, unknown_arguments
-from ..c.summary import Evaluator
+from ..c.standins import Footprint, StandIns, all_set, keeps_set, shapes_of, unknown_arguments
+from ..c.summary import Evaluator, State
 from ..check.rules import Facts
 from ..engine.guards import Guards, TooLarge
 from ..engine.portfolio import Inquiry
@@ -49,8 +51,12 @@ class Turns:
     """The questions of which the answer is that the two do the same."""
     _known: dict[tuple[str, ...], Footprint | None] = field(default_factory=dict)
 
-    def footprint(self, e: Evaluator, args: Arguments, passed: Mapping[str, str]) -> Footprint | None:
-        """Return what either loop may do from any state with such arguments, or None where a turn may differ."""
+    def footprint(self, e: Evaluator, state: State, args: Arguments, passed: Mapping[str, str]) -> Footprint | None:
+        """Return what either loop may do from any state like one that is met: initialised, pointers leading where they
+        led at the start, and arguments where these lead.  None where a turn may differ.
+        """
+        if not all_set(e, state, args, passed) or state.memory.written & vgic.LEADING:
+            return None
         key = *shapes_of(args, passed), *(repr(e.layout.objects.get(o)) for o in _objects(e, args)), *passed.values()
         if key not in self._known:
             try:
@@ -69,7 +75,7 @@ class Turns:
 
         halves = zip((self.pair.old, self.pair.new), self.stand, strict=True)
         old, new = (run(self.pair, h, inputs, guards, facts.feasible, s, MOST_STEPS, given) for h, s in halves)
-        if not all(keeps_set(end.evaluator, end.state) for end in (old, new)):
+        if not all(keeps_set(x.evaluator, x.state) and not x.state.memory.written & vgic.LEADING for x in (old, new)):
             return None
         goal = guards.term(guards.any(differ(kind, old, new) for kind in (ORDER, SAME)))
         asked = Inquiry(self.pair.portfolio).impossible("turn", goal, facts.all)
@@ -88,9 +94,9 @@ def _joint(old: End, new: End) -> Footprint | None:
     written: dict[str, Place] = {}
     for end in (old, new):
         for name in end.state.memory.written:
-            place = end.evaluator.layout.kinds[name]
             if is_local(name) or name.startswith(CARRIED):
                 continue
+            place = end.evaluator.layout.kinds[name]
             if not isinstance(place.type, Int) or written.setdefault(name, place).type != place.type:
                 return None
     rules = {claim.kind for end in (old, new) for claim in end.evaluator.claims}
