@@ -119,15 +119,11 @@ def outlined(function: Function, loop: Loop) -> Outlined | None:
 
 
 def _ways_out(function: Function, loop: Loop) -> tuple[Sequence[int], Sequence[int]]:
-    """Return the blocks of a loop, with those after it that only end lifetimes on one way out; and what comes then."""
-    before: dict[int, set[int]] = {}
-    for b in range(len(function.blocks)):
-        for s in successors(function, b):
-            before.setdefault(s, set()).add(b)
+    """Return the blocks of a loop, with those after it that only end lifetimes, and what comes then."""
     inside = dict.fromkeys(loop.blocks)
     while True:
         after = dict.fromkeys(s for b in inside for s in successors(function, b) if s not in inside)
-        ends = [b for b in after if before[b] <= inside.keys() and _only_ends(function.blocks[b])]
+        ends = [b for b in after if _only_ends(function.blocks[b])]
         if not ends:
             return tuple(inside), tuple(after)
         inside.update(dict.fromkeys(ends))
