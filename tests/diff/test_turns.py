@@ -151,6 +151,23 @@ u32 passed(u32 n)
 	return found + rest;
 }
 
+static void add_all(u32 *to, u32 n)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		*to += table[i & 7] * 2;
+}
+
+void placed(u32 n)
+{
+	kept = n;
+	seen = n;
+	add_all(&kept, 5);
+	add_all(&seen, 5);
+	other[0] = seen;
+}
+
 void kicked(struct kvm *kvm)
 {
 	struct kvm_vcpu *vcpu;
@@ -294,7 +311,7 @@ THE_SAME = {
     "a counter of vCPUs": ("kicked", "table[c] = c;", "table[c] = c + 0;"),
     "a search for bits": ("searched", "vgic_lr[lr] &= ~1;\n\t\tvcpu->arch.vgic_cpu.vgic_lr[lr] &= ~2;", "vgic_lr[lr] &= ~3;"),
 }  # fmt: skip
-CALLED = {"way": "ways_twice", "twice": "calls", "least": "passed"}
+CALLED = {"way": "ways_twice", "add_all": "placed", "twice": "calls", "least": "passed"}
 """The functions by which others are called."""
 ANOTHER_TURN = {
     "a carried sum": ("sums", "b += other[i];", "b += other[i] + (i == 6);"),
@@ -334,6 +351,7 @@ ANOTHER_TURN = {
 AROUND = {
     "what decides by which way it is left": ("ways", "\tfor (i", "\tn ^= 1;\n\n\tfor (i"),
     "what comes of two ways out": ("way", "kept = 7", "kept = 8"),
+    "what comes of the same loop elsewhere": ("add_all", "other[0] = seen;", "other[0] = n;"),
     "the other of two": ("two", "n & 1", "!(n & 1)"),
     "what is carried into it": ("sums", "a = n", "a = n + 1"),
     "what comes of it": ("sums", "return a;", "return a + 1;"),
@@ -348,6 +366,7 @@ OTHERWISE = {
     "carried": ("a ^ 1", "1 ^ a"),
     "ways": ("table[i] == n", "n == table[i]"),
     "way": ("table[i] == n", "n == table[i]"),
+    "add_all": ("* 2", "<< 1"),
     "two": ("n * 2", "n << 1", "n * 2", "n << 1"),
     "sought": ("table[i] == 99", "99 == table[i]"),
     "least": ("*found = table[i & 7];", "*found = table[7 & i];"),
