@@ -169,13 +169,14 @@ def led(program: Program, function: str) -> dict[str, list[str]]:
     return maps | ({} if function in PROBES else probed(program))
 
 
-def leads(program: Program) -> Pointers:
+def leads(*programs: Program) -> Pointers:
     """Return what pointers in memory lead to in a program: as `pointers`, and what the probe sets to what it may set.
 
-    What a program has no object for is opaque.
+    What a program has no object for is opaque; of several programs also what they do not all set to the same.
     """
-    known = {name: found for name, found in probed(program).items() if found}
-    maps = allocated(program, DIST, CPU)
+    sets = [probed(program) for program in programs]
+    known = {name: to for of in sets for name, to in of.items() if to and all(o.get(name, to) == to for o in sets)}
+    maps = {region: to for program in programs for region, to in allocated(program, DIST, CPU).items()}
 
     def found(inputs: Inputs, domain: Domain, place: Place, key: Key) -> Any:
         g = domain.guards

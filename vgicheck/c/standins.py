@@ -297,6 +297,8 @@ def unknown_arguments(
     trial: Evaluator, e: Evaluator, args: Sequence[tuple[Any, CType]], passed: Mapping[str, str]
 ) -> list[Any]:
     """Return, for a run of its own, any arguments that lead to where those lead that an evaluator has met."""
+    trial.layout.objects.update({n: kind for n, kind in e.layout.objects.items() if not is_local(n)})
+    trial.layout.beginnings |= e.layout.beginnings
 
     def argument(n: int, value: Any, kind: CType) -> Any:
         if isinstance(kind, Int):
@@ -312,9 +314,6 @@ def unknown_arguments(
             trial.layout.objects[passed[value.object]] = e.layout.type_of(value.object)
             return Address(passed[value.object])
         if isinstance(value, Address):
-            if value.object in e.layout.objects:
-                trial.layout.objects[value.object] = e.layout.objects[value.object]
-                trial.layout.beginnings |= e.layout.beginnings & {value.object}
             path = (z3.BitVec(f"argument {n} at {m}", 32) if is_symbolic(s) else s for m, s in enumerate(value.path))
             return Address(value.object, tuple(path))
         return value

@@ -18,14 +18,22 @@ EFFORT = 3_000_000
 MOST_LITERALS = 40
 
 
-def weakest(goal: Any, facts: Sequence[Any], example: Cells, term_of: Callable[..., Any], names: vgic.Names) -> str:
+def weakest(
+    goal: Any,
+    facts: Sequence[Any],
+    example: Cells,
+    term_of: Callable[..., Any],
+    names: vgic.Names,
+    fill: Mapping[str, int],
+) -> str:
     """Return a condition on the inputs under which `goal` always holds, as weak as is found, or nothing.
 
-    `facts` are assumed, `example` is a state in which it holds, and `term_of` gives the term of a cell of the inputs.
+    `facts` are assumed, `example` is a state in which it holds, `fill` what cells usually hold, and `term_of` gives the
+    term of a cell of the inputs.
     """
     terms = {}
     for cell, value in example.items():
-        usual = cell[0] in vgic.QUIET and value == vgic.FILL.get(cell[0], 0)
+        usual = cell[0] in vgic.QUIET and value == fill.get(cell[0], 0)
         if not usual and (term := term_of(*cell)) is not None:
             terms[cell] = term
     literals = {cell: _equal(term, example[cell]) for cell, term in sorted(terms.items(), key=str)}

@@ -209,7 +209,7 @@ class Attempt:
     def _evaluated(self) -> tuple[End, End] | None:
         if self._ends is None and self._refusal is None:
             self._facts = Facts(self.assumed, Feasibility(FEASIBLE, models=24), vgic.QUIET)
-            self._inputs = Arbitrary(self._facts.constrain, self._relate, vgic.pointers, small=0)
+            self._inputs = Arbitrary(self._facts.constrain, self._relate, self.pair.leads, small=0)
             self._inquiry = Inquiry(self.pair.portfolio)
             guards = Guards(BRIEF_NODES) if self.brief else Guards()
             try:
@@ -269,7 +269,9 @@ class Attempt:
     def _tell(self, found: Obligation, kind: str, cells: Cells, ordinary: bool, goal: Any) -> None:
         """Make the example small, and say when else the two differ, where the goal is known."""
         small, told = self._plain.smallest(kind, cells, ordinary)
-        when = "" if goal is None else weakest(goal, self._facts.all, small, self._term, self._plain.names)
+        when = (
+            "" if goal is None else weakest(goal, self._facts.all, small, self._term, self._plain.names, self.pair.fill)
+        )
         found.verdict, found.reason, found.location = Verdict.REFUTED, told.violated, told.fault
         found.run = replace(told, start="" if ordinary else OCCURS, ends=(when,) if when else ())
         found.assumptions = (*self.pair.narrowed, *self._facts.used) if self._ends is not None else ()

@@ -7,7 +7,7 @@ are asked last: no difference is believed that two of them do not show.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from proofs.bindings import vgic
 
 from ..c.domain import Address, Uninitialised
 from ..c.ir import Loc, Unsupported, Void, bits_of
-from ..c.memory import Given
+from ..c.memory import Given, Pointers
 from ..c.shrink import Cells, shrunk
 from ..engine.guards import FALSE, Guards
 from ..engine.maps import Key
@@ -55,6 +55,11 @@ class PlainRuns:
     tries: int = TRIES
     seed: str = ""
     names: vgic.Names = field(default_factory=vgic.Names)
+    _leads: Pointers = field(init=False)
+    _fill: Mapping[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._leads, self._fill = self.pair.leads, self.pair.fill
 
     def tried(self) -> Tried:
         """Run both from the state that a new VM is in and from others near it, the same ones each time.
@@ -123,7 +128,7 @@ class PlainRuns:
 
     def _ran(self, cells: Cells) -> _Ran | None:
         """Run both; return how they end and the cells that they read, or None where one is not understood."""
-        given = [Given(cells, vgic.pointers, vgic.FILL) for _ in range(2)]
+        given = [Given(cells, self._leads, self._fill) for _ in range(2)]
         halves = self.pair.old, self.pair.new
         try:
             old, new = (run(self.pair, h, i, Guards()) for h, i in zip(halves, given, strict=True))
@@ -148,7 +153,7 @@ class PlainRuns:
         inputs = tuple(
             Value(self.names.name(*cell), number(value))
             for cell, value in sorted(touched.items(), key=lambda item: self.names.name(*item[0]))
-            if value and value != vgic.FILL.get(cell[0])
+            if value and value != self._fill.get(cell[0])
         )
         first = changes[0]
         return Run(

@@ -16,7 +16,7 @@ from ..c.domain import Search
 from ..c.effects import Effects, finished
 from ..c.intrinsics import INTRINSICS
 from ..c.ir import CType, Function, Loc, bits_of
-from ..c.memory import INDEX, Inputs, is_local, viewed_as_bits
+from ..c.memory import INDEX, Inputs, Pointers, is_local, viewed_as_bits
 from ..c.standins import StandIns
 from ..c.summary import MOST_STEPS, Evaluator, State
 from ..check.reading import Reading
@@ -67,6 +67,16 @@ class Pair:
             for program in (half.reading.program for half in (self.old, self.new))
         )
         return old != new
+
+    @property
+    def leads(self) -> Pointers:
+        """What pointers in memory lead to, in both."""
+        return vgic.leads(self.old.reading.program, self.new.reading.program)
+
+    @property
+    def fill(self) -> Mapping[str, int]:
+        """What plain runs start from where nothing else is needed."""
+        return {**vgic.fill(self.old.reading.program), **vgic.fill(self.new.reading.program)}
 
     @property
     def parameters(self) -> tuple[tuple[str, CType], ...]:
@@ -153,6 +163,7 @@ def run(
         most_steps=most_steps,
         guards=guards,
     )
+    e.layout.objects.update(vgic.objects(half.reading.program))
     kinds = [half.function.locals[p] for p in half.function.params]
 
     def arguments() -> list[Any]:
