@@ -203,6 +203,19 @@ u32 unset(u32 n)
 	return a;
 }
 
+void declared(u32 n)
+{
+	u32 i;
+
+	for (i = 0; i < 3; i++) {
+		u32 x;
+
+		if (i == n)
+			kept = x * 2;
+		x = i;
+	}
+}
+
 u32 unset_cell(u32 n)
 {
 	u32 i, b[1];
@@ -315,6 +328,7 @@ CALLED = {"way": "ways_twice", "add_all": "placed", "twice": "calls", "least": "
 """The functions by which others are called."""
 ANOTHER_TURN = {
     "a carried sum": ("sums", "b += other[i];", "b += other[i] + (i == 6);"),
+    "a narrower sum": ("sums", "a = n, b = 0;", "a = n; u8 b = 0;"),
     "a bound": ("sums", "i < 7", "i < 6"),
     "a bound after all": ("sums", "i < 7", "i <= 7"),
     "a step": ("carried", "i++", "i += 2"),
@@ -421,3 +435,9 @@ def test_a_change_around_loops_that_do_the_same(tmp_path: Path, name: str) -> No
     function, *change = AROUND[name]
     attempt, same = compared(tmp_path, function, *OTHERWISE[function], *change)
     assert same and attempt.obligation(SAME).verdict is not Verdict.PROVED
+
+
+def test_a_value_that_ends_with_each_turn_is_not_carried(tmp_path: Path) -> None:
+    """A local of the body that is read before it is assigned has no value to start a turn with."""
+    attempt, _ = compared(tmp_path, "declared", "x * 2", "x << 1")
+    assert attempt.stand is not None and not attempt.stand[0].twins
