@@ -185,7 +185,7 @@ def leads(*programs: Program) -> Pointers:
             path = (key[0], 0) if to.row else (0,)
             return domain.choice([(there, Address(to.name, path)), (g.not_(there), NULL)])
         if place.region not in known:
-            of_an_interrupt = interrupts.pointer(program, inputs, domain, place, key)
+            of_an_interrupt = interrupts.pointer(programs[0], inputs, domain, place, key)
             return pointers(inputs, domain, place, key) if of_an_interrupt is None else of_an_interrupt
         places = known[place.region]
         rest = g.of(inputs.bit(f"{place.region}?", ()))
