@@ -561,6 +561,12 @@ def span(term: Any) -> tuple[int, int] | None:
 Fill = int | Callable[[Key], int]
 
 
+def filled(fill: Mapping[str, Fill], region: str, key: Key) -> int:
+    """Return what a cell holds where nothing else is said."""
+    found = fill.get(region, 0)
+    return found if isinstance(found, int) else found(key)
+
+
 @dataclass(slots=True)
 class Given:
     """Inputs that are plain numbers: those listed, and elsewhere what `fill` has for the region, else 0.
@@ -579,8 +585,8 @@ class Given:
 
     def word(self, region: str, key: Key, bits: int) -> int:
         """Return the number at a key."""
-        found = self.cells.get((region, key), self.fill.get(region, 0))
-        value = (found if isinstance(found, int) else found(key)) & ((1 << bits) - 1)
+        found = self.cells.get((region, key))
+        value = (filled(self.fill, region, key) if found is None else found) & ((1 << bits) - 1)
         self.touched.setdefault((region, key), value)
         self.widths[region] = bits
         return value

@@ -9,6 +9,7 @@ import z3
 
 from proofs.bindings import vgic
 
+from ..c.memory import Fill, filled
 from ..c.shrink import Cells
 from ..engine.values import is_symbolic
 from .plain import number
@@ -24,7 +25,7 @@ def weakest(
     example: Cells,
     term_of: Callable[..., Any],
     names: vgic.Names,
-    fill: Mapping[str, int],
+    fill: Mapping[str, Fill],
 ) -> str:
     """Return a condition on the inputs under which `goal` always holds, as weak as is found, or nothing.
 
@@ -33,7 +34,7 @@ def weakest(
     """
     terms = {}
     for cell, value in example.items():
-        usual = cell[0] in vgic.QUIET and value == fill.get(cell[0], 0)
+        usual = cell[0] in vgic.QUIET and value == filled(fill, *cell)
         if not usual and (term := term_of(*cell)) is not None:
             terms[cell] = term
     literals = {cell: _equal(term, example[cell]) for cell, term in sorted(terms.items(), key=str)}

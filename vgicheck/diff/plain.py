@@ -15,7 +15,7 @@ from proofs.bindings import vgic
 
 from ..c.domain import Address, Uninitialised
 from ..c.ir import Loc, Unsupported, Void, bits_of
-from ..c.memory import Given, Pointers
+from ..c.memory import Fill, Given, Pointers, filled
 from ..c.shrink import Cells, shrunk
 from ..engine.guards import FALSE, Guards
 from ..engine.maps import Key
@@ -56,7 +56,7 @@ class PlainRuns:
     seed: str = ""
     names: vgic.Names = field(default_factory=vgic.Names)
     _leads: Pointers = field(init=False)
-    _fill: Mapping[str, int] = field(init=False)
+    _fill: Mapping[str, Fill] = field(init=False)
 
     def __post_init__(self) -> None:
         self._leads, self._fill = self.pair.leads, self.pair.fill
@@ -153,7 +153,7 @@ class PlainRuns:
         inputs = tuple(
             Value(self.names.name(*cell), number(value))
             for cell, value in sorted(touched.items(), key=lambda item: self.names.name(*item[0]))
-            if value and value != self._fill.get(cell[0])
+            if value and value != filled(self._fill, *cell)
         )
         first = changes[0]
         return Run(

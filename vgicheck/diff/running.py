@@ -16,7 +16,7 @@ from ..c.domain import Search
 from ..c.effects import Effects, finished
 from ..c.intrinsics import INTRINSICS
 from ..c.ir import CType, Function, Loc, bits_of
-from ..c.memory import INDEX, Inputs, Pointers, is_local, viewed_as_bits
+from ..c.memory import INDEX, Fill, Inputs, Pointers, is_local, viewed_as_bits
 from ..c.standins import StandIns
 from ..c.summary import MOST_STEPS, Evaluator, State
 from ..check.reading import Reading
@@ -74,7 +74,7 @@ class Pair:
         return vgic.leads(self.old.reading.program, self.new.reading.program)
 
     @property
-    def fill(self) -> Mapping[str, int]:
+    def fill(self) -> Mapping[str, Fill]:
         """What plain runs start from where nothing else is needed."""
         return {**vgic.fill(self.old.reading.program), **vgic.fill(self.new.reading.program)}
 
