@@ -143,7 +143,7 @@ class StandIns:
         elif (label, shapes) in self._footprints:
             footprint = self._footprints[label, shapes]
         else:
-            footprint = self._footprints[label, shapes] = _footprint(e, function, args, passed)
+            footprint = self._footprints[label, shapes] = footprint_of(e, function, args, passed)
         if footprint is None:
             return None
         try:
@@ -321,7 +321,7 @@ def unknown_arguments(
     return [argument(n, v, k) for n, (v, k) in enumerate(args)]
 
 
-def _footprint(
+def footprint_of(
     e: Evaluator, function: Function, args: Sequence[tuple[Any, CType]], passed: Mapping[str, str]
 ) -> Footprint | None:
     """Run a text from an unknown state, each loop as one arbitrary iteration, and collect what it may do."""
