@@ -40,6 +40,7 @@ class Guards:
         self._unique: dict[tuple[int, int, int], int] = {}
         self._atoms: list[z3.BoolRef] = []
         self._atom_of: dict[int, int] = {}
+        self._compound: dict[int, tuple[z3.BoolRef, int]] = {}
         self._rank: list[int] = []
         self._ranks: list[int] = []
         self._beside: int | None = None
@@ -57,11 +58,15 @@ class Guards:
             return FALSE
         if z3.is_not(condition):
             return self.not_(self.of(condition.arg(0)))
-        if z3.is_and(condition):
-            return self.all(self.of(c) for c in condition.children())
-        if z3.is_or(condition):
-            return self.any(self.of(c) for c in condition.children())
         key = condition.get_id()
+        if key in self._compound:
+            return self._compound[key][1]
+        for is_one, gather in ((z3.is_and, self.all), (z3.is_or, self.any)):
+            if is_one(condition):
+                found = gather(self.of(c) for c in condition.children())
+                # The term stays, so that no other gets its number.
+                self._compound[key] = condition, found
+                return found
         if key not in self._atom_of:
             self._atom_of[key] = len(self._atoms)
             self._atoms.append(condition)
