@@ -49,9 +49,10 @@ def judged(text: str, root: str) -> dict[tuple[str, str], Obligation]:
     return {(o.subject, o.property): o for o in rules.judge(job)}
 
 
-def test_the_example_is_proved() -> None:
+@pytest.mark.parametrize("properties", [tuple(rules.RULES), pytest.param((), marks=pytest.mark.slow)], ids=len)
+def test_the_example_is_proved(properties: tuple[str, ...]) -> None:
     """Everything asked of the example is proved, with a method, the solvers and a question that has an answer."""
-    found = check(find(str(EXAMPLE)), (), Runner(Portfolio(20), 2)).obligations
+    found = check(find(str(EXAMPLE)), properties, Runner(Portfolio(20), 2)).obligations
     assert len(found) > 150
     for o in found:
         assert o.verdict is Verdict.PROVED, o

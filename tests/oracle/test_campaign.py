@@ -66,7 +66,9 @@ def qemu() -> Iterator[Qemu]:
         yield running
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.name)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, id=k.name, marks=[] if k is LEGAL else [pytest.mark.slow]) for k in KINDS]
+)
 def test_no_unexplained_difference(kind: Kind) -> None:
     """The model and QEMU agree on random programs, but for the departures that are known."""
     seed = SystemRandom().randrange(10**6)

@@ -48,10 +48,8 @@ UNDECIDED = (Verdict.UNKNOWN, Verdict.VACUOUS)
 
 
 def _marks(name: str, argument: str) -> list[pytest.MarkDecorator]:
-    """Leave to `make slow` what takes long, and to that alone what says little more."""
-    if (name, argument) in QUICK:
-        return []
-    return [pytest.mark.slow, *([] if name == "bad-october-2012" else [pytest.mark.long])]
+    """Leave to `make slow` what takes long and says little more."""
+    return [] if (name, argument) in QUICK else [pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.fixture(scope="module", name="sources")

@@ -155,6 +155,7 @@ def test_failed_check_of_a_stub(probe: Review) -> None:
 
 
 @needs_native
+@pytest.mark.slow
 def test_bitmaps_and_second_runs() -> None:
     """Compiled C confirms refutations about bits of bitmaps, and one that takes two runs of the function."""
     found = judged(mail(HANDLER))
