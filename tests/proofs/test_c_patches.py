@@ -57,7 +57,7 @@ def _sources() -> dict[str, Source]:
     found = {}
     for name in PATCHES:
         patch = read_patch(*load(str(EXAMPLES / f"{name}.patch"), None))  # type: ignore[arg-type]
-        source = source_of(patch, name, REST)
+        source = source_of(patch, name, REST, kvm_2012.stubs())
         found[name] = Source(reading_of(source, source.paths[0], around()), source.paths[0], name)
     return found
 

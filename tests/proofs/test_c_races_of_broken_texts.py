@@ -60,7 +60,7 @@ def of_patch(n: int) -> str:
     draw = random.Random(f"race of patch {n}")
     text = mutated(draw.choice(SEEDS), draw, PIECES).encode("utf-8", "surrogateescape")
     try:
-        shown = source_of(read_patch(text, "a.patch"), "a.patch", kvm_2012.rest())
+        shown = source_of(read_patch(text, "a.patch"), "a.patch", kvm_2012.rest(), kvm_2012.stubs())
     except PatchError as error:
         assert "\n" not in str(error)
         return "refused"

@@ -9,6 +9,7 @@ from vgicheck.review.patch import PatchError, read_patch
 from vgicheck.review.shown import source_of
 
 REST = Stub("rest.c", "int one(void)\n{\n\treturn 1;\n}\n\nint two(void)\n{\n\treturn one();\n}\n")
+STUBS = (Stub("stub.h", "struct kept {\n\tint a, c;\n};\n\nstatic inline void helps(void)\n{\n}\n"),)
 PATH = "arch/arm/kvm/vgic.c"
 
 
@@ -34,6 +35,14 @@ def test_each_piece_stands_on_its_line() -> None:
     assert rest is not None and rest.split("\n")[:7] == ["", "", "", "", "", "int two(void)", "{"]
 
 
+def test_a_prototype_is_no_part() -> None:
+    """Where a function of ours is declared as well, the patch says no more of it."""
+    declared = "@@ -20,2 +20,3 @@\n \n+int two(void);\n \n"
+    source = source_of(read_patch(diff(declared, ADDS_ONE.replace("+40,2", "+41,2")).encode(), "p"), "p", REST, STUBS)
+    text = source.tree.read(PATH)
+    assert text is not None and text.split("\n")[20] == "int two(void);"
+
+
 def test_other_files_are_not_looked_at() -> None:
     """The file with a function of ours is the one, whatever else there is."""
     other = diff(ADDS_OTHERS, path="arch/arm/kvm/arm.c")
@@ -50,10 +59,18 @@ def test_other_files_are_not_looked_at() -> None:
         (PART_OF_ONE, f"{PATH}:40: one() is shown only in part; give a tree with the patch applied"),
         (TAKES_TWO_AWAY, f"{PATH}:41: two() is removed; give a tree with the patch applied"),
         (ADDS_OTHERS, "p: it changes none of one, two; give one that does, or a tree"),
+        (
+            PART_OF_ONE.replace("one", "helps") + ADDS_ONE.replace("-40,2 +40", "-80,2 +80"),
+            f"{PATH}:40: helps() is shown only in part; give a tree with the patch applied",
+        ),
+        (
+            ADDS_ONE + "@@ -80,2 +84,3 @@ struct kept {\n \tint a;\n+\tint b;\n \tint c;\n",
+            f"{PATH}:84: struct kept is changed; give a tree with the patch applied",
+        ),
     ],
 )
 def test_refused(hunk: str, why: str) -> None:
     """Where the file cannot be put together that is said in one line."""
     with pytest.raises(PatchError) as error:
-        source_of(read_patch(diff(hunk).encode(), "p"), "p", REST)
+        source_of(read_patch(diff(hunk).encode(), "p"), "p", REST, STUBS)
     assert str(error.value) == why

@@ -200,7 +200,7 @@ def _of_patch(source: str) -> Source | None:
     if source != "-" and (source.endswith((".c", ".h")) or not Path(source).is_file()):
         return None
     try:
-        return source_of(read_patch(*load(source, sys.stdin.buffer)), source, kvm_2012.rest())
+        return source_of(read_patch(*load(source, sys.stdin.buffer)), source, kvm_2012.rest(), kvm_2012.stubs())
     except NoDiff as error:
         if source == "-":
             raise Wrong(str(error)) from None

@@ -6,7 +6,8 @@ of which it shows a part, or which it removes, is neither, so that nothing can b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..c.source import Stub
@@ -33,20 +34,18 @@ class Shown:
         return ()
 
 
-def source_of(patch: Patch, name: str, rest: Stub) -> Source:
+def source_of(patch: Patch, name: str, rest: Stub, stubs: Sequence[Stub] = ()) -> Source:
     """Return the file of a patch that has some of the rest's functions; what else it has is left alone.
 
-    Raises `PatchError` where there is no such file, or where it cannot be put together; `name` is the patch's.
+    `stubs` are read before it.  Raises `PatchError` where there is no such file, or where it cannot be put together;
+    `name` is the patch's.
     """
     ours = {i.name: i for i in items(rest.text) if i.kind == "function"}
     changed = {file: [p for p in _changed(file) if p.name in ours] for file in patch.files}
     chosen = next((file for file in patch.files if changed[file]), None)
     if chosen is None:
         raise PatchError(name, f"it changes none of {', '.join(ours)}", "give one that does, or a tree")
-    for piece in changed[chosen]:
-        if piece.kind == "partial" or piece.change == "removed":
-            what = "is removed" if piece.change == "removed" else "is shown only in part"
-            raise PatchError(f"{piece.file}:{piece.first_line}", f"{piece.name}() {what}", TREE)
+    _refuse([p for file in patch.files for p in _changed(file)], {*ours, *_named(stubs)})
     found, path = pieces(chosen), changed[chosen][0].file
     lines = rest.text.split("\n")
     for item in (ours[p.name] for p in found if p.kind == "function" and p.name in ours):
@@ -55,9 +54,28 @@ def source_of(patch: Patch, name: str, rest: Stub) -> Source:
 
 
 def _changed(file: PatchedFile) -> list[Piece]:
-    """List the functions of a file, whole, in part or removed, that are not as they were."""
-    shown = [p for p in pieces(file) if p.kind in ("function", "partial") and p.change != "context"]
-    return [*shown, *removed_functions(file)]
+    """List the functions and structures of a file, whole, in part or removed, that are not as they were."""
+    shown = [p for p in pieces(file) if p.change != "context"]
+    kept = [p for p in shown if p.kind in ("function", "partial") or (p.name.startswith("struct ") and "{" in p.text)]
+    return [*kept, *removed_functions(file)]
+
+
+def _named(stubs: Sequence[Stub]) -> Iterator[str]:
+    """Yield the functions and structures of our own, for which those of the patch would be read."""
+    yield from (i.name for stub in stubs for i in items(stub.text) if i.kind == "function" or i.braced)
+
+
+def _refuse(changed: Sequence[Piece], ours: Collection[str]) -> None:
+    """Refuse a patch that changes what ours stands for, and does not show what becomes of it."""
+    for piece in changed:
+        struct = re.match(r"struct \w+", piece.name)
+        name = struct[0] if struct else piece.name
+        if name not in ours or (piece.kind == "function" and piece.change != "removed"):
+            continue
+        what = f"{name} is changed" if struct else f"{name}() is shown only in part"
+        if piece.change == "removed":
+            what = f"{name}() is removed"
+        raise PatchError(f"{piece.file}:{piece.first_line}", what, TREE)
 
 
 def _text(found: Sequence[Piece]) -> str:
