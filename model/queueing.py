@@ -37,8 +37,7 @@ def to_be_queued(s: Machine, vcpu: int, intid: int, source: int, switches: Switc
 
 def _apart(intid: int, switches: Switches) -> bool:
     """Say whether the flush makes a difference between an interrupt and a shared one."""
-    private = lt(intid, NR_PRIVATE_IRQS)
-    return private if private is False or not switches.queue_private_as_shared else is_sgi(intid)
+    return is_sgi(intid) if switches.queue_private_as_shared else lt(intid, NR_PRIVATE_IRQS)
 
 
 def flush_begin(s: Machine, vcpu: int) -> tuple[bool, Machine]:

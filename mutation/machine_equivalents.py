@@ -43,7 +43,7 @@ MACHINE_EQUIVALENT: dict[str, str] = explained(
         ),
         "only an SGI has a source: there is no other interrupt with one": (
             "deliverable: and_(source == 0, pending(vm, key, switches)) -> and_(pending(vm, key, switches))",
-            "to_be_queued: and_(source == 0, or_(lt(intid, NR_PRIVATE_IRQS), not_(s.vm.irq_active[0, intid]))) -> and_(or_(lt(intid, NR_PRIVATE_IRQS), not_(s.vm.irq_active[0, intid])))",
+            "to_be_queued: and_(source == 0, or_(_apart(intid, switches), not_(s.vm.irq_active[key]))) -> and_(or_(_apart(intid, switches), not_(s.vm.irq_active[key])))",
         ),
         "the cached copy is the same for each source": (
             "update_state: and_(k[1] == 0, cached[w, k[0]]) -> and_(cached[w, k[0]])",

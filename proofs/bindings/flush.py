@@ -52,7 +52,7 @@ def _flush(program: Program, name: str, irqs: int) -> Bound:
         return FlushState(
             vcpu_id=view.word(f"{VCPU}.vcpu_id"),
             hcr=decode_hcr(view.word(f"{CPU}.vgic_hcr")),
-            pending=vcpu.vgic_cpu(program, view).pending,
+            pending=vcpu.pending(program, view),
             irq_cfg=kvm_2012.banked(view, "irq_cfg"),
             irq_active=kvm_2012.banked(view, "irq_active"),
             irq_state=kvm_2012.banked(view, "irq_state"),

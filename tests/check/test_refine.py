@@ -45,7 +45,7 @@ FAULTS = {
         "GICH_LR0 + lr * 4", "GICH_LR0 + lr * 8",
         "lr-shadow-matches-register"),
     "an underflow that goes on": (
-        "cpu->vgic_hcr &= ~GICH_HCR_UIE;", "cpu->vgic_hcr &= ~GICH_HCR_EN;",
+        "\t\tcpu->vgic_hcr &= ~GICH_HCR_UIE;\n\t\twritel", "\t\tcpu->vgic_hcr &= ~GICH_HCR_EN;\n\t\twritel",
         "underflow-clears-uie"),
     "an EOIed list register that is not reported": (
         "set_bit(lr, (unsigned long *)cpu->vgic_elrsr);", ";",

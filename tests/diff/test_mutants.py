@@ -23,11 +23,13 @@ TEXT = (EXAMPLE / "vgic.c").read_text()
 FUNCTIONS = ("vgic_kick_vcpus", "handle_sgir", "handle_target", "vgic_compute_pending", "vgic_queue_irq",
              "vgic_queue_sgi", "kvm_vgic_sync_hwstate", "kvm_vgic_vcpu_init")  # fmt: skip
 """Functions with loops, bit searches, or calls that get to one."""
+DEAR = ("kvm_vgic_sync_hwstate", "vgic_queue_sgi")
+"""Those that take minutes."""
 MUTANTS, RUNS = 8, 2_000
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.long] if n in DEAR else []) for n in FUNCTIONS])
 def test_no_proof_is_told_apart(tmp_path: Path, name: str) -> None:
     """Mutants are not all different; those that are proved not to be are run from states that the proof never saw."""
     found = re.search(rf"^[a-z][^\n;]*\b{name}\([^;{{]*?\)\n\{{.*?^\}}\n", TEXT, re.MULTILINE | re.DOTALL)
