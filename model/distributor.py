@@ -6,10 +6,10 @@ Only what the maintenance handler and initialisation touch is here yet: no queue
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from vgicheck.engine.maps import Map, MapOf
-from vgicheck.engine.values import Width, and_, ite, lt
+from vgicheck.engine.values import Width, and_, field_of, ite, lt, widened
 
 from .gich import Hcr, Misr
 from .lr import ListRegister
@@ -26,6 +26,16 @@ MAX_CPUS = 8
 Word = Annotated[int, Width(32)]
 Banked = Annotated[Map[bool], MapOf((32, 10), bool)]
 """A bit for each interrupt, one bank a vCPU for the private ones: key (bank, INTID)."""
+
+
+def narrow(banked: Map[Any], width: int | None = None) -> Map[Any]:
+    """Return a banked map as the machine has it, which knows a vCPU by 3 bits and not by 32; `width` is a cell's."""
+    return Map(lambda key: banked[widened(key[0], 32), key[1]], width=width)
+
+
+def wide(banked: Map[Any], width: int | None = None) -> Map[Any]:
+    """Return a banked map of the machine's with vCPUs of 32 bits: the other way."""
+    return Map(lambda key: banked[field_of(key[0], 2, 0), key[1]], width=width)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from vgicheck.engine.maps import Map, MapOf
 from vgicheck.engine.values import and_, any_of, field_of, not_, or_, widened, zeroed
 
 from . import queueing
-from .distributor import MAX_CPUS, NR_SGIS, Banked, Word
+from .distributor import MAX_CPUS, NR_SGIS, Banked, Word, narrow, wide
 from .generation import Switches
 from .gich import Hcr
 from .machine import Machine, put
@@ -76,8 +76,8 @@ def flush(s: FlushState, switches: Switches, nr_irqs: int) -> FlushState:
         s,
         hcr=replace(s.hcr, uie=overflow),
         pending=Map(lambda key: after(key[0]).shadow.cached[vcpu, key[0]]),
-        irq_active=Map(lambda key: after(key[1]).vm.irq_active[field_of(key[0], 2, 0), key[1]]),
-        irq_state=Map(lambda key: after(key[1]).vm.irq_state[field_of(key[0], 2, 0), key[1]]),
+        irq_active=wide(Map(lambda key: after(key[1]).vm.irq_active[key])),
+        irq_state=wide(Map(lambda key: after(key[1]).vm.irq_state[key])),
         sgi_sources=Map(lambda key: after(widened(key[1], 10)).vm.sgi_sources[key]),
         pending_on_cpu=s.pending_on_cpu.set(vcpu, overflow),
         asked=Map(lambda key: taken(key[1], key[0])),
@@ -88,9 +88,6 @@ def flush(s: FlushState, switches: Switches, nr_irqs: int) -> FlushState:
 def _machine(s: FlushState) -> Machine:
     """Return a machine of which nothing else matters."""
     nothing, pending = zeroed(Machine), s.pending
-
-    def narrow(banked: Map[bool]) -> Map[bool]:
-        return Map(lambda key: banked[widened(key[0], 32), key[1]])
 
     vm = replace(
         nothing.vm,

@@ -6,12 +6,12 @@ What the access does is in `model.mmio`; here it is done to registers of which t
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from vgicheck.engine.maps import Map, MapOf
 from vgicheck.engine.values import Width, and_, field_of, ite, not_, widened, zeroed
 
-from .distributor import Banked, Word
+from .distributor import Banked, Word, narrow, wide
 from .generation import Switches
 from .gicd import ICENABLER, SGIR, Access, Byte, Offset
 from .mmio import MmioState, vgic_handle_mmio
@@ -54,9 +54,7 @@ class RegisterState:
 
 def handle(s: RegisterState, switches: Switches) -> RegisterState:
     """Do an access to registers that are in the table of ranges."""
-    access = Access(s.offset, field_of(s.length, 3, 0), s.is_write, s.data)
-    vcpu, nr_cpus = field_of(s.vcpu_id, 2, 0), field_of(s.nr_cpus, 3, 0)
-    done = vgic_handle_mmio(MmioState(_vm(s), vcpu, nr_cpus, s.nr_irqs, access, 0, False, False), switches)
+    done = _done(s, Access(s.offset, field_of(s.length, 3, 0), s.is_write, s.data), switches)
     return replace(
         _with(s, done.vm),
         data=ite(s.is_write, s.data, done.data, width=32),
@@ -68,10 +66,12 @@ def handle(s: RegisterState, switches: Switches) -> RegisterState:
 
 def vgic_dispatch_sgi(s: RegisterState, switches: Switches) -> RegisterState:
     """Send an SGI: what a store of the whole of GICD_SGIR does."""
-    access = Access(SGIR, 4, True, s.data)
+    return _with(s, _done(s, Access(SGIR, 4, True, s.data), switches).vm)
+
+
+def _done(s: RegisterState, access: Access, switches: Switches) -> MmioState:
     vcpu, nr_cpus = field_of(s.vcpu_id, 2, 0), field_of(s.nr_cpus, 3, 0)
-    done = vgic_handle_mmio(MmioState(_vm(s), vcpu, nr_cpus, s.nr_irqs, access, 0, False, False), switches)
-    return _with(s, done.vm)
+    return vgic_handle_mmio(MmioState(_vm(s), vcpu, nr_cpus, s.nr_irqs, access, 0, False, False), switches)
 
 
 def _vm(s: RegisterState) -> Vm:
@@ -79,10 +79,10 @@ def _vm(s: RegisterState) -> Vm:
     vm: Vm = replace(
         nothing,
         enabled=not_(s.enabled == 0),
-        irq_enabled=_narrow(s.irq_enabled),
-        irq_cfg=_narrow(s.irq_cfg),
-        irq_state=_narrow(s.irq_state),
-        irq_priority=_narrow(s.irq_priority, 8),
+        irq_enabled=narrow(s.irq_enabled),
+        irq_cfg=narrow(s.irq_cfg),
+        irq_state=narrow(s.irq_state),
+        irq_priority=narrow(s.irq_priority, 8),
         irq_spi_cpu=Map(lambda key: field_of(targets[key], 2, 0), width=3),
         irq_spi_target=s.irq_spi_target,
         sgi_sources=s.sgi_sources,
@@ -94,20 +94,11 @@ def _with(s: RegisterState, vm: Vm) -> RegisterState:
     return replace(
         s,
         enabled=ite(vm.enabled, 1, 0, width=32),
-        irq_enabled=_wide(vm.irq_enabled),
-        irq_cfg=_wide(vm.irq_cfg),
-        irq_state=_wide(vm.irq_state),
-        irq_priority=_wide(vm.irq_priority, 8),
+        irq_enabled=wide(vm.irq_enabled),
+        irq_cfg=wide(vm.irq_cfg),
+        irq_state=wide(vm.irq_state),
+        irq_priority=wide(vm.irq_priority, 8),
         irq_spi_cpu=Map(lambda key: widened(vm.irq_spi_cpu[key], 8), width=8),
         irq_spi_target=vm.irq_spi_target,
         sgi_sources=vm.sgi_sources,
     )
-
-
-def _narrow(banked: Map[Any], width: int | None = None) -> Map[Any]:
-    """The machine knows a vCPU by 3 bits."""
-    return Map(lambda key: banked[widened(key[0], 32), key[1]], width=width)
-
-
-def _wide(narrow: Map[Any], width: int | None = None) -> Map[Any]:
-    return Map(lambda key: narrow[field_of(key[0], 2, 0), key[1]], width=width)

@@ -11,10 +11,10 @@ from typing import Annotated
 
 from vgicheck.engine.domain import Finite
 from vgicheck.engine.maps import Map, MapOf
-from vgicheck.engine.values import Width, field_of, ite, widened, zeroed
+from vgicheck.engine.values import Width, field_of, ite, zeroed
 
 from . import injection
-from .distributor import Banked, Word
+from .distributor import Banked, Word, narrow, wide
 from .generation import Switches
 from .machine import Machine
 
@@ -48,26 +48,20 @@ def vgic_update_irq_state(s: InjectState, switches: Switches) -> InjectState:
     nothing = zeroed(Machine)
     vm = replace(
         nothing.vm,
-        irq_enabled=_narrow(s.irq_enabled),
-        irq_cfg=_narrow(s.irq_cfg),
-        irq_active=_narrow(s.irq_active),
-        irq_state=_narrow(s.irq_state),
+        irq_enabled=narrow(s.irq_enabled),
+        irq_cfg=narrow(s.irq_cfg),
+        irq_active=narrow(s.irq_active),
+        irq_state=narrow(s.irq_state),
         irq_spi_cpu=s.irq_spi_cpu,
         pending_on_cpu=s.pending_on_cpu,
     )
     machine = replace(nothing, vm=vm, shadow=replace(nothing.shadow, cached=s.pending))
     vcpu, intid = field_of(s.cpuid, 2, 0), field_of(s.irq, 9, 0)
     new, told = injection.vgic_update_irq_state(machine, vcpu, intid, s.level, NOTHING, switches)
-    latched = new.vm.irq_state
     return replace(
         s,
-        irq_state=Map(lambda key: latched[field_of(key[0], 2, 0), key[1]]),
+        irq_state=wide(new.vm.irq_state),
         pending=new.shadow.cached,
         pending_on_cpu=new.vm.pending_on_cpu,
         told=ite(told, 1, 0, width=32),
     )
-
-
-def _narrow(banked: Map[bool]) -> Map[bool]:
-    """The machine knows a vCPU by 3 bits."""
-    return Map(lambda key: banked[widened(key[0], 32), key[1]])

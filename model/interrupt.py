@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from vgicheck.engine.domain import Domain
 from vgicheck.engine.maps import Map
-from vgicheck.engine.values import and_, concat, field_of, ite, le, lt, not_, same, widened
+from vgicheck.engine.values import and_, concat, ite, le, lt, not_, same, widened
 
-from .distributor import Distributor, VgicCpu
+from .distributor import Distributor, VgicCpu, narrow, wide
 from .generation import Switches
 from .handler import HandlerState, finish, flagged, process_lr
 from .machine import Irq, Machine, Phase, in_phase, locked_by, passed, put, registers, unlock
@@ -102,20 +102,15 @@ def handler_state(s: Machine, cpu: int) -> HandlerState:
             pending=Map(lambda key: shadow.cached[vcpu, key[0]]),
         ),
         dist=Distributor(
-            irq_enabled=_wide(vm.irq_enabled),
-            irq_cfg=_wide(vm.irq_cfg),
-            irq_active=_wide(vm.irq_active),
-            irq_state=_wide(vm.irq_state),
+            irq_enabled=wide(vm.irq_enabled),
+            irq_cfg=wide(vm.irq_cfg),
+            irq_active=wide(vm.irq_active),
+            irq_state=wide(vm.irq_state),
             pending_on_cpu=vm.pending_on_cpu,
         ),
         hw=registers(s, cpu),
         result=0,
     )
-
-
-def _wide(banked: Map[bool]) -> Map[bool]:
-    """The handler's record knows a vCPU by 32 bits."""
-    return Map(lambda key: banked[field_of(key[0], 2, 0), key[1]])
 
 
 def _written_back(s: Machine, cpu: int, h: HandlerState) -> Machine:
@@ -126,10 +121,9 @@ def _written_back(s: Machine, cpu: int, h: HandlerState) -> Machine:
         return Map(lambda key: ite(same(key[0], owner), theirs[key[1]], other[key]))
 
     shadow = replace(old, lr=of(vcpu, h.cpu.lr, old.lr), elrsr=of(vcpu, h.cpu.elrsr, old.elrsr))  # type: ignore[arg-type]
-    active = Map(lambda key: h.dist.irq_active[widened(key[0], 32), key[1]])
     return replace(
         s,
-        vm=replace(s.vm, irq_active=active),
+        vm=replace(s.vm, irq_active=narrow(h.dist.irq_active)),
         shadow=put(shadow, vcpu, hcr=h.cpu.hcr),
         cpu=put(replace(hardware, lr=of(cpu, h.hw.lr, hardware.lr)), cpu, hcr=h.hw.hcr),  # type: ignore[arg-type]
     )

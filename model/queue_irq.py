@@ -11,10 +11,10 @@ from typing import Annotated
 
 from vgicheck.engine.domain import Finite
 from vgicheck.engine.maps import Map
-from vgicheck.engine.values import Width, field_of, ite, widened, zeroed
+from vgicheck.engine.values import Width, field_of, ite, zeroed
 
 from . import queueing
-from .distributor import NR_LRS, Banked, VgicCpu, Word
+from .distributor import NR_LRS, Banked, VgicCpu, Word, narrow
 from .generation import Switches
 from .machine import Machine
 
@@ -39,11 +39,11 @@ class QueueState:
 def vgic_queue_irq(s: QueueState, switches: Switches) -> QueueState:
     """Make an interrupt pending in a list register, if there is one."""
     vcpu, intid, source = field_of(s.vcpu_id, 2, 0), field_of(s.irq, 9, 0), field_of(s.source, 2, 0)
-    cpu, cfg, nothing = s.cpu, s.irq_cfg, zeroed(Machine)
+    cpu, nothing = s.cpu, zeroed(Machine)
     machine = replace(
         nothing,
         nr_lr=cpu.nr_lr,
-        vm=replace(nothing.vm, irq_cfg=Map(lambda key: cfg[widened(key[0], 32), key[1]])),
+        vm=replace(nothing.vm, irq_cfg=narrow(s.irq_cfg)),
         shadow=replace(
             nothing.shadow,
             lr=Map(lambda key: cpu.lr[key[1]]),

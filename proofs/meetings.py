@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from properties import catalogue
-from vgicheck.c.confirm import Outcome
+from vgicheck.c.confirm import told
 from vgicheck.c.interleave import LOCK_IRQ_SAFE, LOCKS_BALANCED, NO_DEADLOCK, Broken, Move
 from vgicheck.c.ir import Limit, Loc, Unsupported
 from vgicheck.c.steps import Cell
@@ -135,7 +135,7 @@ class Met:
             found.verdict, found.reason = Verdict.REFUTED, f"{without}{broken.sentence}"
             found.location = Location(fault.file, fault.line) if fault else None
             found.run = _shown(scene, broken, source.path)
-            return _confirmed(found, scene.natively(broken, name in AT_AN_END)) if source.native else found
+            return told(found, scene.natively(broken, name in AT_AN_END)) if source.native else found
         if self.trouble is not None:
             limited = isinstance(self.trouble, Limit)
             found.verdict = Verdict.UNKNOWN if limited else Verdict.UNSUPPORTED
@@ -155,15 +155,6 @@ class Met:
     def machine(self) -> str:
         """How large the machines were."""
         return machine(self.lrs)
-
-
-def _confirmed(o: Obligation, outcome: Outcome) -> Obligation:
-    """Take note of what compiled C says of a refutation."""
-    if outcome.differs:
-        return replace(o, verdict=Verdict.UNKNOWN, reason=outcome.differs, run=None)
-    assert o.run is not None
-    replayed = o.run.replayed if outcome.unconfirmed else (*o.run.replayed, "native")
-    return replace(o, run=replace(o.run, replayed=replayed), unconfirmed=outcome.unconfirmed)
 
 
 def machine(lrs: int) -> str:

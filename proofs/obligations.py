@@ -17,6 +17,7 @@ from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.values import fresh, lt
 from vgicheck.engine.verdict import Location, Obligation, Verdict
 
+from .bindings import flush
 from .claims import claimed_of
 
 REFINES = "refines-model"
@@ -26,9 +27,7 @@ SWITCHES: dict[str, tuple[str, ...]] = {
     "__kvm_vgic_sync_hwstate": ("sync_processes_eisr", "irq_rearms"),
     "vgic_process_maintenance": ("irq_rearms",),
     "vgic_queue_irq": ("marks_every_irq", "map_by_source", "queue_finds_", "requeue_"),
-    "__kvm_vgic_sync_to_cpu": ("queue_clears_", "queue_private_", "marks_every_irq", "flush_retires"),
-    "__kvm_vgic_flush_hwstate": ("queue_clears_", "queue_private_", "marks_every_irq", "flush_retires"),
-    "kvm_vgic_flush_hwstate": ("queue_clears_", "queue_private_", "marks_every_irq", "flush_retires"),
+    **dict.fromkeys(flush.NAMES, ("queue_clears_", "queue_private_", "marks_every_irq", "flush_retires")),
     "vgic_update_irq_state": ("inject_skips_active", "lowering_"),
     "kvm_vgic_vcpu_init": ("lr_count_", "vcpu_id_", "vmcr_"),
     "kvm_vgic_hyp_init": ("hyp_",),
@@ -51,9 +50,7 @@ SWITCHES: dict[str, tuple[str, ...]] = {
 NOT_THE_REFERENCE = (
     "__kvm_vgic_sync_from_cpu",
     "__kvm_vgic_sync_hwstate",
-    "__kvm_vgic_sync_to_cpu",
-    "__kvm_vgic_flush_hwstate",
-    "kvm_vgic_flush_hwstate",
+    *flush.NAMES,
     "vgic_process_maintenance",
     "vgic_update_irq_state",
 )

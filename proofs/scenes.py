@@ -34,7 +34,7 @@ SEEN_AT_AN_EXIT = (LEVEL_NOT_LOST, ORACLE_SOUND)
 """What a sync to come may still see to."""
 
 IRQ, OTHER_IRQ, NEIGHBOUR = 34, 35, 36
-"""The SPI that a machine is about, and others that are idle at first."""
+"""The SPI that a machine is about, and others that are idle at first; `run.h` raises the last."""
 TARGETS: Mapping[int, int] = {IRQ: 0, OTHER_IRQ: 1, NEIGHBOUR: 0}
 """The vCPUs at which they are targeted."""
 VCPUS = 2
@@ -193,7 +193,7 @@ class Scene:
         self.cells[place.region, place.key] = value
 
     def _power_on(self) -> None:
-        """Two vCPUs, and the SPIs enabled, level-triggered, each targeted at a vCPU of its own."""
+        """Two vCPUs, and the SPIs enabled, level-triggered, each targeted where it is to be."""
         self.cells[f"{vgic.KVM}.online_vcpus.counter", ()] = VCPUS
         self.give(self.dist("enabled"), 1)
         self.give(self.shared("irq_enabled"), sum(map(bit, TARGETS)))

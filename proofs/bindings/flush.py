@@ -12,14 +12,13 @@ from typing import Any
 
 from model.distributor import MAX_CPUS
 from model.flush import FlushState, flush
-from model.gicd import bit_at
 from model.gich import decode_hcr
 from properties.property import At
 from vgicheck.c.binding import Bound, Invariant, View
 from vgicheck.c.cuts import Aside, calls
 from vgicheck.c.domain import Address
 from vgicheck.c.ir import Program
-from vgicheck.engine.values import bit, lt, not_, widened
+from vgicheck.engine.values import lt, not_, widened
 
 from . import kvm_2012, vcpu
 from .called import VCPU, arguments, pointers
@@ -45,10 +44,6 @@ def _flush(program: Program, name: str, irqs: int) -> Bound:
 
     def abstract(view: View) -> FlushState:
         inputs = view.memory.inputs
-
-        def sent(target: Any, sgi: Any, source: Any) -> Any:
-            return bit_at(view.word(f"{DIST}.irq_sgi_sources[][]", target, sgi, bits=8), source)
-
         return FlushState(
             vcpu_id=view.word(f"{VCPU}.vcpu_id"),
             hcr=decode_hcr(view.word(f"{CPU}.vgic_hcr")),
@@ -56,8 +51,8 @@ def _flush(program: Program, name: str, irqs: int) -> Bound:
             irq_cfg=kvm_2012.banked(view, "irq_cfg"),
             irq_active=kvm_2012.banked(view, "irq_active"),
             irq_state=kvm_2012.banked(view, "irq_state"),
-            sgi_sources=view.map(sent),
-            pending_on_cpu=view.map(lambda c: bit(view.word(f"{DIST}.irq_pending_on_cpu"), c)),
+            sgi_sources=kvm_2012.sgi_sources(view),
+            pending_on_cpu=kvm_2012.pending_on_cpu(view),
             room=view.map(lambda by, intid: inputs.bit(queue.answers, (widened(by, 32), widened(intid, 32)))),
             asked=view.map(lambda by, intid: not_(view.word(queue.region, by, intid, bits=8) == 0)),
             retires=not_(view.word(RETIRE.region, bits=8) == 0),

@@ -27,7 +27,6 @@ from model.gicd import (
     ITARGETSR,
     PAGE_SIZE,
     SGIR,
-    bit_at,
     byte_of,
     lane,
 )
@@ -36,12 +35,12 @@ from properties.property import At
 from vgicheck.c.binding import GIVEN, Bound, Invariant, View
 from vgicheck.c.cuts import Last, calls
 from vgicheck.c.domain import Address
-from vgicheck.c.ir import Array, Const, Convert, Expr, FunctionRef, Int, Pointer, Program, StructRef
+from vgicheck.c.ir import Int, Pointer, Program, StructRef
 from vgicheck.c.memory import Inputs
 from vgicheck.engine.values import and_, concat, field_of, iff, ite, le, lt, not_, or_, same, widened
 from vgicheck.engine.verdict import Assumption
 
-from . import kvm_2012, vcpu
+from . import kvm_2012, tables, vcpu
 from .kvm_2012 import DIST
 from .vgic import KVM, SELF, VCPUS, pointers, the_vcpu
 
@@ -106,32 +105,21 @@ def ranges(program: Program) -> list[Range]:
 
     They are constant, of `base`, `len` and a function, and have a row for GICD_ISENABLER.
     """
-    return [row for name in program.constants for row in _rows(program, name)]
+    return [r for name in program.constants for r in _ranges(program, name)]
 
 
-def _rows(program: Program, name: str) -> list[Range]:
-    kind = program.globals.get(name)
-    element = kind.element if isinstance(kind, Array) else None
-    struct = program.structs.get(element.tag) if isinstance(element, StructRef) else None
+def _ranges(program: Program, name: str) -> list[Range]:
+    struct = program.structs.get(tables.element(program, name))
     fields = [f.name for f in struct.fields] if struct is not None else []
     calls = [n for n in fields if n not in ("base", "len")]
-    if name not in program.readonly or len(fields) != 3 or len(calls) != 1:
+    if len(fields) != 3 or len(calls) != 1:
         return []
-    cells: dict[str | int, dict[str | int, Any]] = {}
-    for path, expr in program.constants[name].values.items():
-        cells.setdefault(path[0], {})[path[-1]] = _constant(expr)
-    rows = []
-    for cell in cells.values():
-        match [cell.get(field) for field in ("base", "len", *calls)]:
+    found = []
+    for row in tables.rows(program, name):
+        match [row.get(field) for field in ("base", "len", *calls)]:
             case [int(base), int(length), str(handler)]:
-                rows.append(Range(base, length, handler))
-    return rows if any(row.base == ISENABLER.base for row in rows) else []
-
-
-def _constant(expr: Expr) -> int | str | None:
-    while isinstance(expr, Convert):
-        expr = expr.operand
-    return expr.value if isinstance(expr, Const) else expr.name if isinstance(expr, FunctionRef) else None
+                found.append(Range(base, length, handler))
+    return found if any(r.base == ISENABLER.base for r in found) else []
 
 
 def bound(program: Program, functions: Collection[str], irqs: int) -> Iterator[Bound]:
@@ -266,9 +254,6 @@ def _state(program: Program, view: View, irqs: int, offset: Any, told: Any, upda
     def spi_cpu(intid: Any) -> Any:
         return view.word(f"{DIST}.irq_spi_cpu[]", widened(intid, 32) - NR_PRIVATE_IRQS, bits=8)
 
-    def sent(target: Any, sgi: Any, source: Any) -> Any:
-        return bit_at(view.word(f"{DIST}.irq_sgi_sources[][]", target, sgi, bits=8), source)
-
     data = [view.word(f"{MMIO}.data[]", n, bits=8) for n in range(8)]
     return RegisterState(
         vcpu_id=widened(view.memory.inputs.word(SELF, (), 3), 32),
@@ -286,7 +271,7 @@ def _state(program: Program, view: View, irqs: int, offset: Any, told: Any, upda
         irq_priority=view.map(partial(_priority, view, _by_bits(program)), width=8),
         irq_spi_cpu=view.map(spi_cpu, width=8),
         irq_spi_target=view.map(targeted),
-        sgi_sources=view.map(sent),
+        sgi_sources=kvm_2012.sgi_sources(view),
         retires=_called(view, RETIRE),
         updates=updates,
         told=told,

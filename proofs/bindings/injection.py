@@ -51,7 +51,7 @@ def _update(program: Program, irqs: int) -> Bound:
                 if has(program, "vgic_cpu", "pending_percpu")
                 else partial(view.bit, PENDING)
             ),
-            pending_on_cpu=view.map(lambda c: bit(view.word(f"{vgic.DIST}.irq_pending_on_cpu"), c)),
+            pending_on_cpu=kvm_2012.pending_on_cpu(view),
             told=view.returned(),
         )
 

@@ -16,6 +16,7 @@ import z3
 
 from model.distributor import MAX_CPUS, NR_LRS, NR_PRIVATE_IRQS, Distributor, VgicCpu
 from model.generation import Switches
+from model.gicd import bit_at
 from model.gich import FIRST_SPECIAL_INTID, Gich, decode_hcr, decode_misr, legal_hcr
 from model.handler import HandlerState, vgic_maintenance_handler
 from model.init import HypInitState, VcpuInitState, VmInitState, kvm_vgic_hyp_init, kvm_vgic_init, kvm_vgic_vcpu_init
@@ -108,7 +109,19 @@ def distributor(view: View) -> Distributor:
         irq_cfg=banked(view, "irq_cfg"),
         irq_active=banked(view, "irq_active"),
         irq_state=banked(view, "irq_state"),
-        pending_on_cpu=view.map(lambda c: bit(view.word(f"{DIST}.irq_pending_on_cpu"), c)),
+        pending_on_cpu=pending_on_cpu(view),
+    )
+
+
+def pending_on_cpu(view: View) -> Map[bool]:
+    """Read `irq_pending_on_cpu`, by vCPU."""
+    return view.map(lambda c: bit(view.word(f"{DIST}.irq_pending_on_cpu"), c))
+
+
+def sgi_sources(view: View) -> Map[bool]:
+    """Read `irq_sgi_sources`, by target, SGI and sender."""
+    return view.map(
+        lambda target, sgi, source: bit_at(view.word(f"{DIST}.irq_sgi_sources[][]", target, sgi, bits=8), source)
     )
 
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from vgicheck.c.binding import GIVEN, Invariant
-from vgicheck.c.ir import U32, Array, Const, Convert, Expr, Function, FunctionRef, Int, Pointer, Program, StructRef
+from vgicheck.c.ir import U32, Function, Int, Pointer, Program, StructRef
 from vgicheck.c.memory import Inputs
 from vgicheck.engine.maps import Key
 from vgicheck.engine.values import and_, field_of, le, lt, or_, widened
+
+from .tables import element, rows
 
 REGION = "vgic_register_region"
 FRAME_BITS = 12
@@ -49,27 +51,14 @@ def registers(program: Program, function: str, irqs: int) -> list[Register]:
 
 
 def _table(program: Program, irqs: int) -> Iterator[tuple[set[str], Register]]:
-    for name, initial in program.constants.items():
-        kind = program.globals[name]
-        if not isinstance(kind, Array) or kind.element != StructRef(REGION) or name not in program.readonly:
-            continue
-        for index in range(kind.length):
-            accessors, numbers = set[str](), dict[str, int]()
-            for path, value in initial.values.items():
-                if path[0] == index:
-                    plain = _plain(value)
-                    if isinstance(plain, FunctionRef):
-                        accessors.add(plain.name)
-                    elif isinstance(plain, Const):
-                        numbers[str(path[-1])] = plain.value
+    for name in program.constants:
+        for row in rows(program, name) if element(program, name) == REGION else ():
+            numbers = {member: value for member, value in row.items() if isinstance(value, int)}
             flags, each = numbers.get("access_flags", 0), numbers.get("bits_per_irq", 0)
             length = irqs * each // 8 if each else numbers.get("len", 0)
             widths = tuple(bytes_ for flag, bytes_ in _WIDTHS.items() if flags & flag)
+            accessors = {value for value in row.values() if isinstance(value, str)}
             yield accessors, Register(numbers.get("reg_offset", 0), length, widths)
-
-
-def _plain(value: Expr) -> Expr:
-    return _plain(value.operand) if isinstance(value, Convert) else value
 
 
 def arguments(function: Function, found: Sequence[Register], online: str) -> Iterator[Invariant]:

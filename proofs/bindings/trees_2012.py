@@ -12,7 +12,7 @@ from model.handler import HandlerState
 from model.init import VcpuInitState
 from model.queue_irq import QueueState
 from vgicheck.c.binding import Bound, Invariant, View
-from vgicheck.c.ir import Assign, Binary, Const, Convert, Load, Member, Program, parts
+from vgicheck.c.ir import Assign, Binary, Const, Load, Member, Program, parts, stripped
 from vgicheck.engine.values import and_, field_of, is_symbolic, lt, not_, or_
 from vgicheck.engine.verdict import Assumption
 
@@ -108,9 +108,7 @@ def _only_counted(program: Program) -> bool:
 
 def _counts(node: Any) -> bool:
     """Say whether an instruction is an `atomic_inc` or an `atomic_dec` whose result nobody uses."""
-    value = node.value if isinstance(node, Assign) else None
-    while isinstance(value, Convert):
-        value = value.operand
+    value = stripped(node.value) if isinstance(node, Assign) else None
     return (
         isinstance(value, Binary)
         and isinstance(value.left, Load)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from proofs.bindings import vgic
 from proofs.bindings.functions import promised
 from vgicheck.check import rules
 from vgicheck.check.check import check, reading_of
-from vgicheck.check.tree import Source, find
+from vgicheck.check.tree import Source, Texts, find
 from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.tasks import Runner
 from vgicheck.engine.verdict import Obligation, Verdict
@@ -234,21 +233,6 @@ unsigned int vgic_v2_init_dist_iodev(struct vgic_io_device *dev)
 """
 FILES = {"vgic.h": OWN, "vgic.c": VGIC, "vgic-v2.c": V2, "vgic-mmio.c": MMIO, "vgic-mmio-v2.c": MMIO_V2}
 SOURCE = f"{FOLDER}/vgic-mmio-v2.c"
-
-
-@dataclass(frozen=True)
-class Texts:
-    """A tree that is not on the disk."""
-
-    files: dict[str, str]
-
-    def read(self, path: str) -> str | None:
-        """Return a file's text."""
-        return self.files.get(path)
-
-    def names(self, folder: str) -> list[str]:
-        """List the files of the folder."""
-        return sorted(path.rpartition("/")[2] for path in self.files if path.rpartition("/")[0] == folder)
 
 
 def source(**changed: str) -> Source:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
 from vgicheck.check.check import check
-from vgicheck.check.tree import Source
+from vgicheck.check.tree import Source, Texts
 from vgicheck.engine.portfolio import Portfolio
 from vgicheck.engine.tasks import Runner
 from vgicheck.engine.verdict import Obligation, Verdict
@@ -116,21 +114,6 @@ void kvm_vgic_target(struct kvm_vcpu *vcpu, u32 word)
 """
 FOLDER = "virt/kvm/arm"
 KINDS = ("in-bounds", "no-undefined", "representation-kept")
-
-
-@dataclass(frozen=True)
-class Texts:
-    """A tree that is not on the disk."""
-
-    files: dict[str, str]
-
-    def read(self, path: str) -> str | None:
-        """Return a file's text."""
-        return self.files.get(path)
-
-    def names(self, folder: str) -> list[str]:
-        """List nothing."""
-        return []
 
 
 def judged(vgic: str = VGIC, v2: str | None = V2) -> dict[tuple[str, str], Obligation]:

@@ -51,7 +51,11 @@ def confirmed(o: Obligation, text: str, defines: Mapping[str, str]) -> Obligatio
     """
     if o.verdict is not Verdict.REFUTED or o.replay is None:
         return o
-    outcome = _outcome(o.replay, text, defines)
+    return told(o, _outcome(o.replay, text, defines))
+
+
+def told(o: Obligation, outcome: Outcome) -> Obligation:
+    """Take note of what compiled C said of a refutation."""
     if outcome.differs:
         return replace(o, verdict=Verdict.UNKNOWN, reason=outcome.differs, run=None)
     if outcome.unconfirmed:

@@ -45,6 +45,7 @@ from .ir import (
     Unary,
     Unsupported,
     Void,
+    stripped,
 )
 from .layout import Layout, adjusted
 from .libclang import Cursor
@@ -862,8 +863,7 @@ def _is_stable(value: Expr) -> bool:
 
 def _is_harmless(value: Expr) -> bool:
     """Whether nothing can go wrong in working a value out: it reads named variables at most."""
-    while isinstance(value, Convert):
-        value = value.operand
+    value = stripped(value)
     if isinstance(value, Load):
         lvalue = value.lvalue
         while isinstance(lvalue, Member):

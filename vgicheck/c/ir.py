@@ -370,6 +370,13 @@ class Program:
     """The width of pointers, and of `long`, on the target: 32, or 64."""
 
 
+def stripped(value: Expr) -> Expr:
+    """Return an expression without the conversions around it."""
+    while isinstance(value, Convert):
+        value = value.operand
+    return value
+
+
 def parts(node: Any) -> Iterator[Any]:
     """Yield a part of a program, or of several, and all that it consists of, in the order of the text; no places."""
     pending = [node]

@@ -35,8 +35,6 @@ from .ir import (
     Branch,
     Call,
     Const,
-    Convert,
-    Expr,
     Function,
     Int,
     Limit,
@@ -46,6 +44,7 @@ from .ir import (
     Unsupported,
     bits_of,
     locals_of,
+    stripped,
 )
 from .memory import EXPIRED, Place, is_local, span
 
@@ -469,7 +468,7 @@ class _Search:
         steps = {
             value.right.value
             for i in self._assigned[register.name]
-            if isinstance(i, Assign) and isinstance(value := _stripped(i.value), Binary) and value.op in ("+", "-")
+            if isinstance(i, Assign) and isinstance(value := stripped(i.value), Binary) and value.op in ("+", "-")
             if isinstance(value.right, Const) and value.right.value > 1
         }
         if start is None or len(steps) != 1:
@@ -634,15 +633,9 @@ def _mentioned(bound: _Bound) -> set[str]:
     return {bound.name} if isinstance(bound, _NotLess) else set(locals_of(bound))
 
 
-def _stripped(value: Expr) -> Expr:
-    while isinstance(value, Convert):
-        value = value.operand
-    return value
-
-
 def _moves(name: str, instruction: Any) -> bool:
     """Say whether a register is computed from what it was, or is what a call found: a counter, as a rule."""
     if isinstance(instruction, Call):
         return True
-    value = _stripped(instruction.value)
+    value = stripped(instruction.value)
     return isinstance(value, Binary) and name in locals_of(value) and not isinstance(value.type, Pointer)

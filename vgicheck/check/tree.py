@@ -77,6 +77,21 @@ class Files:
 
 
 @dataclass(frozen=True, slots=True)
+class Texts:
+    """A tree that is not on the disk: the texts of its files, by their paths."""
+
+    files: Mapping[str, str]
+
+    def read(self, path: str) -> str | None:
+        """Return a file's text."""
+        return self.files.get(path)
+
+    def names(self, folder: str) -> Sequence[str]:
+        """List the names of the files of a folder."""
+        return sorted(name for at, _, name in (path.rpartition("/") for path in self.files) if at == folder)
+
+
+@dataclass(frozen=True, slots=True)
 class Revision:
     """A tree as a commit of a git repository has it."""
 

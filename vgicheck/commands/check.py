@@ -10,7 +10,7 @@ import click
 from properties.catalogue import SENTENCES
 
 from ..report import machine, text
-from .options import Options, Wrong, common
+from .options import Options, Wrong, common, runs_natively
 
 if TYPE_CHECKING:
     from ..check.check import Checked
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 @common
 def check(source: str, properties: Sequence[str], native: bool, options: Options) -> None:
     """Judge a C implementation: a file, a directory with vgic.c, a kernel tree, or a revision of one, TREE@REV."""
-    from ..c import native as native_runs
     from ..check import check as checks
     from ..check.tree import SourceError, find
 
@@ -31,8 +30,7 @@ def check(source: str, properties: Sequence[str], native: bool, options: Options
         if name not in checks.IDS:
             why = "it is not judged of whole files" if name in SENTENCES else "no property has this id"
             raise Wrong(f"{name}: {why}; there are {', '.join(checks.IDS)}")
-    if native and (reason := native_runs.available()) is not None:
-        raise Wrong(f"--native: {reason}")
+    runs_natively(native)
     try:
         with options.runner() as runner:
             found = checks.check(find(source), properties, runner, native)

@@ -46,6 +46,16 @@ def known(option: str, names: Sequence[str], there_are: Container[str], what: st
             raise Wrong(f"{f'{option} {name}'.strip()}: there is none of this name; see `vgicheck list {what}`")
 
 
+def runs_natively(native: bool) -> None:
+    """Raise `Wrong` where compiled C is wanted and cannot be run here."""
+    if not native:
+        return
+    from ..c.native import available
+
+    if (reason := available()) is not None:
+        raise Wrong(f"--native: {reason}")
+
+
 def seconds(context: click.Context, parameter: click.Parameter, value: str) -> float:
     """Read a time such as 30s, 500ms or 2m."""
     units = {"ms": 0.001, "s": 1.0, "m": 60.0}

@@ -16,7 +16,7 @@ from ..engine.tasks import Task
 from ..engine.verdict import Obligation
 from ..report import race as report
 from ..report import text
-from .options import SECONDS_A_TASK, Options, Wrong, common, known, write_all
+from .options import SECONDS_A_TASK, Options, Wrong, common, known, runs_natively, write_all
 
 if TYPE_CHECKING:
     from ..check.tree import Source
@@ -137,13 +137,11 @@ def _race_source(
     from proofs.overlap import FUNCTION
     from proofs.scenes import around
 
-    from ..c import native as native_runs
     from ..check.check import reading_of
     from ..check.tree import SourceError, find, no_function
     from ..engine.cache import digest_of
 
-    if native and (reason := native_runs.available()) is not None:
-        raise Wrong(f"--native: {reason}")
+    runs_natively(native)
     known("", arguments, ARGUMENTS, "arguments")
     known("--property", names, meetings.IDS, "properties")
     known("--between", between or (), FUNCTION, "functions that race")

@@ -11,7 +11,7 @@ import click
 from properties.catalogue import SENTENCES
 
 from ..report import machine, text
-from .options import Options, Wrong, common
+from .options import Options, Wrong, common, runs_natively
 
 if TYPE_CHECKING:
     from ..review.review import Review
@@ -26,13 +26,11 @@ def review(patch: str, native: bool, options: Options) -> None:
     # The reading of C takes longer to load than all else together, and not every command needs it.
     from proofs.generations import october_2012
 
-    from ..c import native as native_runs
     from ..review.native import confirm
     from ..review.patch import PatchError, load, read_patch
     from ..review.review import review as review_patch
 
-    if native and (reason := native_runs.available()) is not None:
-        raise Wrong(f"--native: {reason}")
+    runs_natively(native)
     try:
         data, name = load(patch, sys.stdin.buffer)
         parsed = read_patch(data, name)

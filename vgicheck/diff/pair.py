@@ -58,8 +58,8 @@ def comparable(pair: Pair) -> str:
     An unsigned parameter that became wider, or narrower, is called with what fits in both.
     """
     old, new = pair.old.function, pair.new.function
-    kinds = [[f.locals[p] for p in f.params] for f in (old, new)]
-    alike = len(kinds[0]) == len(kinds[1]) and all(a == b or _unsigned(a, b) for a, b in zip(*kinds, strict=True))
+    before, after = pair.kinds
+    alike = len(before) == len(after) and all(a == b or _unsigned(a, b) for a, b in zip(before, after, strict=True))
     if not alike or old.result != new.result:
         return "its parameters or its result are of other types than before"
     for half in (old, new):

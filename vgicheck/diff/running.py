@@ -79,19 +79,23 @@ class Pair:
         return {**vgic.fill(self.old.reading.program), **vgic.fill(self.new.reading.program)}
 
     @property
+    def kinds(self) -> tuple[list[CType], list[CType]]:
+        """The types of the parameters, of the old function and of the new one."""
+        old, new = ([half.function.locals[p] for p in half.function.params] for half in (self.old, self.new))
+        return old, new
+
+    @property
     def parameters(self) -> tuple[tuple[str, CType], ...]:
         """What both are called with: the old parameters, each of the narrower type where one became wider."""
-        old, new = ([half.function.locals[p] for p in half.function.params] for half in (self.old, self.new))
-        kinds = [min(k, key=bits_of) for k in zip(old, new, strict=True)]
+        kinds = [min(k, key=bits_of) for k in zip(*self.kinds, strict=True)]
         return tuple(zip(self.old.function.params, kinds, strict=True))
 
     @property
     def narrowed(self) -> tuple[Assumption, ...]:
         """What is taken for granted of parameters that are wider in one of the two."""
-        old, new = ([half.function.locals[p] for p in half.function.params] for half in (self.old, self.new))
         return tuple(
             Assumption(f"{name} fits in {bits_of(kind)} bits", f"the callers of {self.subject}")
-            for (name, kind), *both in zip(self.parameters, old, new, strict=True)
+            for (name, kind), *both in zip(self.parameters, *self.kinds, strict=True)
             if bits_of(both[0]) != bits_of(both[1])
         )
 

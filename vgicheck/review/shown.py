@@ -7,31 +7,15 @@ of which it shows a part, or which it removes, is neither, so that nothing can b
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 
 from ..c.source import Stub
 from ..check.items import items
-from ..check.tree import Source
+from ..check.tree import Source, Texts
 from .fragments import Piece, pieces, removed_functions
 from .patch import Patch, PatchedFile, PatchError
 
 TREE = "give a tree with the patch applied"
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """The files of which something is known, by their paths."""
-
-    texts: Mapping[str, str]
-
-    def read(self, path: str) -> str | None:
-        """Return a file's text."""
-        return self.texts.get(path)
-
-    def names(self, folder: str) -> Sequence[str]:
-        """List the files of a folder, which is not known."""
-        return ()
 
 
 def source_of(patch: Patch, name: str, rest: Stub, stubs: Sequence[Stub] = ()) -> Source:
@@ -50,7 +34,7 @@ def source_of(patch: Patch, name: str, rest: Stub, stubs: Sequence[Stub] = ()) -
     lines = rest.text.split("\n")
     for item in (ours[p.name] for p in found if p.kind == "function" and p.name in ours):
         lines[item.first - 1 : item.last] = [""] * (item.last - item.first + 1)
-    return Source(name, Shown({path: _text(found), rest.name: "\n".join(lines)}), (path,), {path: (rest.name,)})
+    return Source(name, Texts({path: _text(found), rest.name: "\n".join(lines)}), (path,), {path: (rest.name,)})
 
 
 def _changed(file: PatchedFile) -> list[Piece]:
