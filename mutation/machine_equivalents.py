@@ -61,7 +61,6 @@ MACHINE_EQUIVALENT: dict[str, str] = explained(
             "handler_state: vm.irq_cfg -> vm.irq_active",
         ),
         "the number is the same at either width": (
-            "_written_back: 32 -> 31",
             "handler_state: 32 -> 31",
             "irq_lr: 7 -> 8",
             "sync_lr: 13 -> 14",
