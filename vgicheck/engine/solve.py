@@ -66,23 +66,27 @@ def _facts(assertions: Sequence[Any]) -> list[Any]:
 
 
 def _in_one_piece(facts: Sequence[Any], timeout: float, effort: int) -> tuple[str, Any, str]:
-    solver = z3.Solver()
-    solver.set("rlimit", effort)
-    solver.set("timeout", max(1, int(timeout * 1000)))
-    solver.add(*facts)
-    return _checked(solver)
+    return _checked(_solver(facts, timeout, effort))
 
 
 def _piece_by_piece(facts: Sequence[Any], split: Any, timeout: float) -> tuple[str, Any, str]:
-    solver = z3.Solver()
-    solver.set("timeout", max(1, int(timeout * 1000)))
-    solver.set("rlimit", VALUE)
-    solver.add(*facts)
+    solver = _solver(facts, timeout, VALUE)
     for value in range(1 << split.size()):
         result, model, reason = _checked(solver, split == value)
         if result != "unsat":
             return result, model, reason
     return "unsat", None, ""
+
+
+def _solver(facts: Sequence[Any], timeout: float, effort: int) -> Any:
+    """Return a solver that holds facts of the main context."""
+    solver = z3.Solver()
+    solver.set("timeout", max(1, int(timeout * 1000)))
+    solver.set("rlimit", effort)
+    for fact in facts:
+        # Solver.add looks at each term's sort first, which takes longer than all else where there are thousands.
+        z3.Z3_solver_assert(solver.ctx.ref(), solver.solver, fact.as_ast())
+    return solver
 
 
 def _checked(solver: Any, *literals: Any) -> tuple[str, Any, str]:
