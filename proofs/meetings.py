@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 from properties import catalogue
 from vgicheck.c.confirm import told
+from vgicheck.c.core import NoCore, core
 from vgicheck.c.interleave import LOCK_IRQ_SAFE, LOCKS_BALANCED, NO_DEADLOCK, Broken, Move
 from vgicheck.c.ir import Limit, Loc, Unsupported
 from vgicheck.c.steps import Cell
 from vgicheck.check.reading import Reading
-from vgicheck.engine.verdict import Assumption, Location, Obligation, Run, Turn, Verdict
+from vgicheck.engine.litmus import herd7
+from vgicheck.engine.verdict import Assumption, Core, Location, Obligation, Run, Turn, Verdict
 
 from .scenes import (
     ACTIVE_IN_SERVICE,
@@ -48,6 +50,11 @@ IDS = tuple(SENTENCES)
 METHOD = "every order of the steps of the C, from the states named"
 LIMIT = 500_000
 """States of one scene, at the most."""
+HOW_WRITTEN = (
+    "A process is a CPU; a handler stands where it came in the run, on the CPU that it interrupts.",
+    "A set_bit() and its like is an exchange with what the run found there.",
+)
+"""What is to be known of the core of a run."""
 OF_A_PATCH = Assumption("what the patch does not show is as in October 2012", "C of ours, proofs/bindings/rest_2012.c")
 ASSUMED = (
     Assumption("accesses are seen in the order of the program, each at its full width", "the C as it is written"),
@@ -64,6 +71,7 @@ class Source:
     limit    states of one scene, at the most
     assumed  what is taken for granted of all that is run
     lrs      list registers of a vCPU; None for as many as a question is asked of by itself
+    litmus   whether the core of a run is wanted too
     native   whether refutations are replayed in compiled C as well, which runs code of the source
     """
 
@@ -74,11 +82,12 @@ class Source:
     assumed: tuple[Assumption, ...] = ASSUMED
     native: bool = False
     lrs: int | None = None
+    litmus: bool = False
 
     @property
     def how(self) -> tuple[str, ...]:
         """How it is run, beside what."""
-        return str(self.limit), str(self.native), str(self.lrs)
+        return str(self.limit), str(self.native), str(self.lrs), str(self.litmus)
 
 
 @dataclass(slots=True)
@@ -135,6 +144,8 @@ class Met:
             found.verdict, found.reason = Verdict.REFUTED, f"{without}{broken.sentence}"
             found.location = Location(fault.file, fault.line) if fault else None
             found.run = _shown(scene, broken, source.path)
+            if source.litmus:
+                found.core = _core(f"{subject}.{name}", scene, broken, source.path)
             return told(found, scene.natively(broken, name in AT_AN_END)) if source.native else found
         if self.trouble is not None:
             limited = isinstance(self.trouble, Limit)
@@ -189,6 +200,20 @@ def _shown(scene: Scene, broken: Broken, path: str) -> Run:
         start=scene.name,
         fault=Location(broken.fault.file, broken.fault.line) if broken.fault else None,
     )
+
+
+def _core(name: str, scene: Scene, broken: Broken, path: str) -> Core:
+    """Return the core of a run for herd7, or why it has none."""
+
+    def where(move: Move) -> str:
+        loc = _told_at(scene, move, path)
+        return f"{loc.file.rpartition('/')[2]}:{loc.line}, {scene.function_at(loc) or scene.tasks[move.task].function}()"
+
+    try:
+        litmus = core(name, broken, scene.tasks, scene.first, where)
+    except NoCore as cause:
+        return Core(missing=str(cause))
+    return Core(herd7(litmus, (f"{path}: {broken.sentence}", f"at first {scene.name}", *HOW_WRITTEN)))
 
 
 def _told_at(scene: Scene, move: Move, path: str) -> Loc:

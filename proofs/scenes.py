@@ -222,6 +222,10 @@ class Scene:
         }
         return Given({**self.cells, **own}, leads=_pointers, fill={f"{vgic.DIST}.vctrl_base?": 1})
 
+    def first(self, cell: Cell) -> Any:
+        """Return what a cell that all share holds when the threads meet."""
+        return held(self.memory, cell, self.tasks[0].inputs)
+
     # Threads ------------------------------------------------------------------------------------
 
     def _task(self, actor: Actor, *more: int) -> Task:

@@ -62,7 +62,7 @@ class Task:
 class Move:
     """A step of a run: which thread made it, on which lines, and what it read and left that others may see.
 
-    One that `waits` for a lock is not made.
+    One that `waits` for a lock is not made.  `by` and `barriers` are as those of `Step`.
     """
 
     task: int
@@ -70,6 +70,8 @@ class Move:
     reads: tuple[tuple[Cell, Any], ...]
     writes: tuple[tuple[Cell, Any], ...]
     waits: Cell | None = None
+    by: str = ""
+    barriers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -520,7 +522,7 @@ class Explorer:
         step = self._step(number, state)
         reads = tuple((c, v) for c, v in step.reads if c in step.seen)
         writes = tuple((c, v) for c, v in step.writes.items() if c in step.seen)
-        return Move(number, step.at, reads, writes, step.waits)
+        return Move(number, step.at, reads, writes, step.waits, step.by, step.barriers)
 
 
 class _Nothing:

@@ -38,7 +38,7 @@ SMALL_NUMBER = click.IntRange(1, 8)
 @click.option("--lrs", type=SMALL_NUMBER, help="List registers of it, or of the machines of --source.")
 @click.option("--limit-states", type=click.IntRange(1), help="States of one machine, at the most.")
 @click.option("--show-all", is_flag=True, help="Show every step that may break a conclusion, each once.")
-@click.option("--litmus", metavar="DIR", help="Write the two-CPU cores of arguments there, for herd7.")
+@click.option("--litmus", metavar="DIR", help="Write the cores of arguments, of --source of runs, there for herd7.")
 @click.option("--fix", "--fix?", "fix", is_flag=True, help="Ask which smallest change of switches mends a conclusion.")
 @common
 def race(
@@ -62,13 +62,16 @@ def race(
     if source is not None:
         if options.solver == "two":
             raise Wrong("--solver two: no second engine runs C; leave it out with --source")
-        if generation or show_all or fix or litmus or (vcpus, cpus, irqs) != (None,) * 3:
+        if generation or show_all or fix or (vcpus, cpus, irqs) != (None,) * 3:
             raise Wrong(
-                "--source goes with arguments or --between, --lrs, --limit-states and --native; leave the rest out"
+                "--source goes with arguments or --between, --litmus, --lrs, --limit-states and --native; "
+                "leave the rest out"
             )
+        if between and litmus:
+            raise Wrong("--between is a question of its own; ask it without --litmus")
         if (between and arguments) or (names and not between):
             raise Wrong("--between is a question of its own, and --property belongs to it; leave the arguments out")
-        _race_source(source, arguments, between, names, limit_states, native, lrs, options)
+        _race_source(source, arguments, between, names, limit_states, native, lrs, litmus, options)
     if native:
         raise Wrong("--native belongs to --source; the model is no C")
     from proofs import races, second
@@ -129,6 +132,7 @@ def _race_source(
     limit: int | None,
     native: bool,
     lrs: int | None,
+    litmus: str | None,
     options: Options,
 ) -> NoReturn:
     """Judge arguments of a C source, or ask what two of its functions break that run at the same time."""
@@ -157,7 +161,8 @@ def _race_source(
     except SourceError as error:
         raise Wrong(str(error)) from None
     assumed = (*meetings.ASSUMED, *([meetings.OF_A_PATCH] if of_patch else []))
-    where = meetings.Source(reading, path, digest_of(reading.text), limit or meetings.LIMIT, assumed, native, lrs)
+    where = meetings.Source(reading, path, digest_of(reading.text), limit or meetings.LIMIT, assumed, native, lrs,
+                            litmus is not None)  # fmt: skip
     chosen = [ARGUMENTS[name] for name in dict.fromkeys(arguments or ARGUMENTS)]
     if between:
         one, two = (FUNCTION[name].name for name in between)
@@ -174,6 +179,8 @@ def _race_source(
         table = tuple(text.table(found, {}, methods=True))
     else:
         asked = races.ASKED | meetings.SENTENCES
+        if litmus is not None:
+            write_all("--litmus", litmus, {f"{o.id}.litmus": o.core.text for o in _with_a_core(found) if o.core.text})
         shown = [_claim_of_c(*pair, path) for pair in zip(chosen, answers, strict=True)]
         table = tuple(report.claims(shown, found))
     lines = (
