@@ -15,7 +15,8 @@ from vgicheck.engine.verdict import Obligation, Verdict
 
 from .argument import Argument
 from .arguments.in_c import ELSEWHERE, IN_C, InC
-from .meetings import METHOD, Met, Source
+from .instances import AT
+from .meetings import ANY_OTHER, METHOD, Met, Source
 from .races import FOLLOWS, PREMISE
 from .scenes import ACCESSES, CALLED, FLUSH, INJECT, IRQ, MMIO, SYNC, Scene, Situation, lacks
 
@@ -32,6 +33,33 @@ def task(argument: Argument, source: Source) -> Task:
         tuple((name, argument.id) for name in asked),
         run,
     )
+
+
+def cause_task(argument: Argument, source: Source) -> Task:
+    """Return the task of finding every step that breaks the conclusion of an argument, each with a shortest run.
+
+    It promises whether there are others, and yields those that there are behind that.
+    """
+    name = argument.conclusion
+
+    def run() -> Iterator[Obligation]:
+        in_c = IN_C[argument.id]
+        granted = frozenset(claim.sentence for claim in in_c.granted)
+        met = Met.of(scenes(source.reading, in_c, source.lrs), source.limit, believed=granted, every=name)
+        yield from met.each_cause(name, argument.id, source)
+
+    return Task(
+        ("c-causes", argument.id, source.text, *source.how),
+        ((f"{name}{AT}{ANY_OTHER}", argument.id),),
+        run,
+        more=True,
+    )
+
+
+def speaks_of(argument: Argument, source: Source) -> bool:
+    """Say whether a source has what an argument speaks of."""
+    in_c = IN_C.get(argument.id)
+    return in_c is not None and not lacks(source.reading, INJECT, FLUSH, SYNC) and not _missing(source.reading, in_c)
 
 
 def judged(argument: Argument, source: Source) -> Iterator[Obligation]:

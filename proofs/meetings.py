@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from properties import catalogue
 from vgicheck.c.confirm import told
 from vgicheck.c.core import NoCore, core
-from vgicheck.c.interleave import LOCK_IRQ_SAFE, LOCKS_BALANCED, NO_DEADLOCK, Broken, Move
+from vgicheck.c.interleave import LOCK_IRQ_SAFE, LOCKS_BALANCED, NO_DEADLOCK, Broken, Every, Move
 from vgicheck.c.ir import Limit, Loc, Unsupported
 from vgicheck.c.steps import Cell
 from vgicheck.check.reading import Reading
 from vgicheck.engine.litmus import herd7
 from vgicheck.engine.verdict import Assumption, Core, Location, Obligation, Run, Turn, Verdict
 
+from .instances import AT
 from .scenes import (
     ACTIVE_IN_SERVICE,
     IRQ,
@@ -47,6 +49,8 @@ ALWAYS: Mapping[str, str] = {
 """What is asked of every step, in words."""
 SENTENCES = {**AT_AN_END, **ALWAYS}
 IDS = tuple(SENTENCES)
+ANY_OTHER, EVERY_ORDER = "any other step", "the first step"
+"""What stands for the steps that break nothing, and for one from which on no order keeps it."""
 METHOD = "every order of the steps of the C, from the states named"
 LIMIT = 500_000
 """States of one scene, at the most."""
@@ -94,12 +98,14 @@ class Source:
 class Met:
     """What all scenes showed: the first run that breaks a property, what was met, and why more is not known.
 
-    `in_turn` has runs of scenes in which the threads break it one after the other as well.
+    `in_turn` has runs of scenes in which the threads break it one after the other as well.  `causes` has the shortest
+    run for each step from which on a property fails in every order, where `every` asks for one.
     """
 
     broken: dict[str, tuple[Scene, Broken]] = field(default_factory=dict)
     in_turn: dict[str, tuple[Scene, Broken]] = field(default_factory=dict)
     met: set[str] = field(default_factory=set)
+    causes: dict[str, tuple[Scene, Broken]] = field(default_factory=dict)
     scenes: dict[str, None] = field(default_factory=dict)
     states: int = 0
     lrs: int = 0
@@ -110,19 +116,28 @@ class Met:
 
     @classmethod
     def of(
-        cls, scenes: Iterable[Scene], limit: int, all_cuts: bool = False, believed: frozenset[str] = frozenset()
+        cls,
+        scenes: Iterable[Scene],
+        limit: int,
+        all_cuts: bool = False,
+        believed: frozenset[str] = frozenset(),
+        every: str = "",
     ) -> Met:
-        """Run every state of one scene after the other, as `Scene.explore` does."""
+        """Run every state of one scene after the other, as `Scene.explore` does; look for each cause of `every`."""
         met = cls()
         try:
             for scene in scenes:
-                met._add(scene, limit, all_cuts, believed)
+                met._add(scene, limit, all_cuts, believed, every)
         except Unsupported as cause:
             met.trouble = cause
         return met
 
-    def _add(self, scene: Scene, limit: int, all_cuts: bool, believed: frozenset[str]) -> None:
-        seen = scene.explore(limit, all_cuts, believed)
+    def _add(self, scene: Scene, limit: int, all_cuts: bool, believed: frozenset[str], every: str) -> None:
+        seen = scene.explore(limit, all_cuts, believed, Every(every, partial(_named, scene)) if every else None)
+        for step, run in seen.causes.items():
+            _, known = self.causes.get(step, (scene, run))
+            if known is run or len(run.moves) < len(known.moves):
+                self.causes[step] = scene, run
         self.scenes.update(dict.fromkeys(scene.name.split("; ")))
         for name, broken in seen.broken.items():
             where = self.in_turn if name in seen.in_turn else self.broken
@@ -136,17 +151,11 @@ class Met:
 
     def obligation(self, name: str, subject: str, source: Source) -> Obligation:
         """Return the verdict on one thing that was asked of a source."""
-        found = Obligation(name, subject, Verdict.PROVED, METHOD, assumptions=source.assumed)
         if name in self.broken or name in self.in_turn:
             scene, broken = self.broken.get(name) or self.in_turn[name]
-            fault = broken.fault
             without = "" if name in self.broken else "without any overlap: "
-            found.verdict, found.reason = Verdict.REFUTED, f"{without}{broken.sentence}"
-            found.location = Location(fault.file, fault.line) if fault else None
-            found.run = _shown(scene, broken, source.path)
-            if source.litmus:
-                found.core = _core(f"{subject}.{name}", scene, broken, source.path)
-            return told(found, scene.natively(broken, name in AT_AN_END)) if source.native else found
+            return _refuted(name, subject, scene, broken, without, source)
+        found = Obligation(name, subject, Verdict.PROVED, METHOD, assumptions=source.assumed)
         if self.trouble is not None:
             limited = isinstance(self.trouble, Limit)
             found.verdict = Verdict.UNKNOWN if limited else Verdict.UNSUPPORTED
@@ -162,10 +171,47 @@ class Met:
             found.bounds = f"{self.machine}; {'; '.join(self.scenes)}; all {self.states} states"
         return found
 
+    def each_cause(self, name: str, subject: str, source: Source) -> Iterator[Obligation]:
+        """Yield whether the steps found are all that break a property, and of each of them its run."""
+        rest = self.obligation(name, subject, source)
+        if rest.verdict is Verdict.REFUTED:
+            self.broken.pop(name, None)
+            self.in_turn.pop(name, None)
+            rest = self.obligation(name, subject, source)
+        yield replace(rest, property=f"{name}{AT}{ANY_OTHER}")
+        for step, (scene, broken) in sorted(self.causes.items(), key=lambda item: len(item[1][1].moves)):
+            found = _refuted(name, subject, scene, broken, "", source)
+            yield replace(found, property=f"{name}{AT}{step or EVERY_ORDER}")
+
     @property
     def machine(self) -> str:
         """How large the machines were."""
         return machine(self.lrs)
+
+
+def _refuted(name: str, subject: str, scene: Scene, broken: Broken, without: str, source: Source) -> Obligation:
+    """Return the verdict on what a run breaks; `without` is said before its sentence."""
+    fault = broken.fault
+    found = Obligation(
+        name,
+        subject,
+        Verdict.REFUTED,
+        METHOD,
+        assumptions=source.assumed,
+        reason=f"{without}{broken.sentence}",
+        location=Location(fault.file, fault.line) if fault else None,
+        run=_shown(scene, broken, source.path),
+        core=_core(subject, scene, broken, source.path) if source.litmus else None,
+    )
+    return told(found, scene.natively(broken, name in AT_AN_END)) if source.native else found
+
+
+def _named(scene: Scene, move: Move) -> str:
+    """Call a step by its function and its line; one that nobody sees by the thread's function."""
+    function = scene.function_at(move.at[0]) if move.at else ""
+    if not function:
+        return scene.tasks[move.task].function
+    return f"{function}:{_told_at(scene, move, move.at[0].file).line}"
 
 
 def machine(lrs: int) -> str:

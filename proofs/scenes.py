@@ -15,7 +15,7 @@ from typing import Any
 
 from vgicheck.c.confirm import Outcome
 from vgicheck.c.domain import Address, Domain
-from vgicheck.c.interleave import Asked, Broken, Claims, Explored, Explorer, Memory, Task, alone, held, idle, no_claims
+from vgicheck.c.interleave import Asked, Broken, Claims, Every, Explored, Explorer, Memory, Task, alone, held, idle, no_claims
 from vgicheck.c.ir import Loc, Pointer, StructRef, Unsupported
 from vgicheck.c.memory import Given, Inputs, Layout, Place
 from vgicheck.c.stepped import Around, Replayed
@@ -292,12 +292,18 @@ class Scene:
         places = self.reading.places.items()
         return next((n for n, (at, last) in places if at.file == loc.file and at.line <= loc.line <= last), "")
 
-    def explore(self, limit: int, all_cuts: bool = False, believed: frozenset[str] = frozenset()) -> Explored:
+    def explore(
+        self,
+        limit: int,
+        all_cuts: bool = False,
+        believed: frozenset[str] = frozenset(),
+        every: Every | None = None,
+    ) -> Explored:
         """Let the threads take turns in every way, as `Explorer.explore` does."""
         reading = self.reading
         self.memory.pop(Cell("", KICKED, (0,)), None)
         explorer = Explorer(reading.program, reading.others, self.tasks, self.memory, all_cuts, self.claims)
-        return explorer.explore(self.ask, limit, believed)
+        return explorer.explore(self.ask, limit, believed, every)
 
     def natively(self, broken: Broken, ends: bool) -> Outcome:
         """Make a run again in compiled C; `ends` says that all threads end in it.  This runs code of the source."""

@@ -67,7 +67,7 @@ def core(
         raise NoCore("what fails is a step of one thread, and no outcome of a litmus test")
     shared = _shared(broken.moves, tasks)
     if not any(not cell.region.endswith(HELD) for cell in shared):
-        raise NoCore("no CPU touches what another writes, so that no order of accesses between CPUs has a part in it")
+        raise NoCore("no CPU touches what another writes")
     names = _names(shared)
     cpus = sorted({tasks[move.task].cpu for move in broken.moves})
     processes = {cpu: _Process() for cpu in cpus}
@@ -75,11 +75,11 @@ def core(
     left: dict[str, int] = {}
     for move in broken.moves:
         cpu = tasks[move.task].cpu
-        process, note = processes[cpu], where(move)
+        process = processes[cpu]
         for cell in dict.fromkeys(cell for cell, _ in (*move.reads, *move.writes)):
             if cell not in shared:
                 continue
-            reads, writes = dict(move.reads), dict(move.writes)
+            reads, writes, note = dict(move.reads), dict(move.writes), where(move)
             if cell.region.endswith(HELD):
                 if cell not in writes:
                     raise NoCore("a thread looks whether a lock is free, which no litmus test says")

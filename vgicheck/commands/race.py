@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -62,16 +63,16 @@ def race(
     if source is not None:
         if options.solver == "two":
             raise Wrong("--solver two: no second engine runs C; leave it out with --source")
-        if generation or show_all or fix or (vcpus, cpus, irqs) != (None,) * 3:
+        if generation or fix or (vcpus, cpus, irqs) != (None,) * 3:
             raise Wrong(
-                "--source goes with arguments or --between, --litmus, --lrs, --limit-states and --native; "
+                "--source goes with arguments or --between, --show-all, --litmus, --lrs, --limit-states and --native; "
                 "leave the rest out"
             )
-        if between and litmus:
-            raise Wrong("--between is a question of its own; ask it without --litmus")
+        if between and (litmus or show_all):
+            raise Wrong("--between is a question of its own; ask it without --show-all and --litmus")
         if (between and arguments) or (names and not between):
             raise Wrong("--between is a question of its own, and --property belongs to it; leave the arguments out")
-        _race_source(source, arguments, between, names, limit_states, native, lrs, litmus, options)
+        _race_source(source, arguments, between, names, limit_states, native, lrs, show_all, litmus, options)
     if native:
         raise Wrong("--native belongs to --source; the model is no C")
     from proofs import races, second
@@ -132,6 +133,7 @@ def _race_source(
     limit: int | None,
     native: bool,
     lrs: int | None,
+    show_all: bool,
     litmus: str | None,
     options: Options,
 ) -> NoReturn:
@@ -149,6 +151,8 @@ def _race_source(
     known("", arguments, ARGUMENTS, "arguments")
     known("--property", names, meetings.IDS, "properties")
     known("--between", between or (), FUNCTION, "functions that race")
+    if litmus is not None:
+        write_all("--litmus", litmus, {})
     try:
         of_patch = _of_patch(source)
         found_source = of_patch or find(source)
@@ -173,6 +177,11 @@ def _race_source(
         tasks = [c_arguments.task(argument, where) for argument in chosen]
     with options.runner() as runner:
         answers = runner.run(tasks, SECONDS_A_TASK * options.timeout)
+        if show_all:
+            speaking = [n for n, argument in enumerate(chosen) if c_arguments.speaks_of(argument, where)]
+            causes = [c_arguments.cause_task(chosen[n], where) for n in speaking]
+            for n, more in zip(speaking, runner.run(causes, SECONDS_A_TASK * options.timeout), strict=True):
+                answers[n] += more
     found = [o for answer in answers for o in answer]
     if between:
         asked: Mapping[str, str] = meetings.SENTENCES
@@ -180,7 +189,8 @@ def _race_source(
     else:
         asked = races.ASKED | meetings.SENTENCES
         if litmus is not None:
-            write_all("--litmus", litmus, {f"{o.id}.litmus": o.core.text for o in _with_a_core(found) if o.core.text})
+            cores = [o for answer in answers for o in _with_cores(answer)]
+            write_all("--litmus", litmus, {_file_of(o): o.core.text for o in cores if o.core and o.core.text})
         shown = [_claim_of_c(*pair, path) for pair in zip(chosen, answers, strict=True)]
         table = tuple(report.claims(shown, found))
     lines = (
@@ -193,6 +203,23 @@ def _race_source(
         text.summary(found),
     )
     options.answer("race", {"name": source, "files": [path]}, found, lines)
+
+
+def _file_of(o: Obligation) -> str:
+    """Return the name of the file for the core of a run."""
+    return f"{o.subject}.{o.property}.litmus"
+
+
+def _with_cores(answer: Sequence[Obligation]) -> list[Obligation]:
+    """Return those of an argument's obligations of which the core was asked for; of those with one run the last."""
+    return list({o.run: o for o in answer if o.core is not None}.values())
+
+
+def _written(answer: Sequence[Obligation]) -> Iterator[str]:
+    """Say of each run of an argument of C where its core is, or why it has none."""
+    for o in _with_cores(answer):
+        assert o.core is not None
+        yield f"{o.property}: {f'not written: {o.core.missing}' if o.core.missing else _file_of(o)}"
 
 
 def _of_patch(source: str) -> Source | None:
@@ -220,7 +247,11 @@ def _claim_of_c(argument: Any, answer: Sequence[Obligation], path: str) -> repor
     from proofs.arguments.in_c import IN_C
 
     in_c = IN_C.get(argument.id, argument)
-    return _shown(argument, answer, path, in_c.premise.sentence, [p.sentence for p in in_c.granted], meetings.SENTENCES)
+    granted = [p.sentence for p in in_c.granted]
+    return replace(
+        _shown(argument, answer[:3], path, in_c.premise.sentence, granted, meetings.SENTENCES),
+        written=tuple(_written(answer)),
+    )
 
 
 def _shown(
