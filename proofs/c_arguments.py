@@ -18,7 +18,7 @@ from .arguments.in_c import ELSEWHERE, IN_C, InC
 from .instances import AT
 from .meetings import ANY_OTHER, METHOD, Met, Source
 from .races import FOLLOWS, PREMISE
-from .scenes import ACCESSES, CALLED, FLUSH, INJECT, IRQ, MMIO, SYNC, Scene, Situation, lacks
+from .scenes import ACCESSES, CALLED, FLUSH, INJECT, IRQ, MMIO, SMALL, SYNC, Extent, Scene, Situation, lacks
 
 
 def task(argument: Argument, source: Source) -> Task:
@@ -45,7 +45,7 @@ def cause_task(argument: Argument, source: Source) -> Task:
     def run() -> Iterator[Obligation]:
         in_c = IN_C[argument.id]
         granted = frozenset(claim.sentence for claim in in_c.granted)
-        met = Met.of(scenes(source.reading, in_c, source.lrs), source.limit, believed=granted, every=name)
+        met = Met.of(scenes(source.reading, in_c, source.lrs, source.extent), source.limit, believed=granted, every=name)
         yield from met.each_cause(name, argument.id, source)
 
     return Task(
@@ -76,18 +76,18 @@ def judged(argument: Argument, source: Source) -> Iterator[Obligation]:
         return
     assert in_c is not None
     granted = frozenset(claim.sentence for claim in in_c.granted)
-    met = Met.of(scenes(reading, in_c, source.lrs), source.limit, believed=granted)
+    met = Met.of(scenes(reading, in_c, source.lrs, source.extent), source.limit, believed=granted)
     premise, conclusion = (met.obligation(asked, argument.id, source) for asked in (PREMISE, name))
     follows = conclusion
     if premise.verdict not in (Verdict.PROVED, Verdict.VACUOUS):
-        with_it = Met.of(scenes(reading, in_c, source.lrs), source.limit, believed=granted | {PREMISE})
+        with_it = Met.of(scenes(reading, in_c, source.lrs, source.extent), source.limit, believed=granted | {PREMISE})
         follows = with_it.obligation(name, argument.id, source)
     yield premise
     yield replace(follows, property=FOLLOWS)
     yield conclusion
 
 
-def scenes(reading: Reading, in_c: InC, lrs: int | None = None) -> Iterator[Scene]:
+def scenes(reading: Reading, in_c: InC, lrs: int | None = None, extent: Extent = SMALL) -> Iterator[Scene]:
     """Yield the machines in which the threads of an argument meet, of `lrs` list registers or its own number.
 
     Raises `Unsupported`.
@@ -95,11 +95,11 @@ def scenes(reading: Reading, in_c: InC, lrs: int | None = None) -> Iterator[Scen
     for cast in in_c.casts:
         calls = {actor.calls for actor in cast}
         for situation in in_c.situations:
-            scene = Scene(reading, situation.name, lrs or in_c.lrs)
+            scene = Scene(reading, situation.name, lrs or in_c.lrs, extent)
             scene.bring_to(situation, syncs=SYNC not in {called for kind in calls for called in CALLED.get(kind, ())})
             if MMIO in calls:
                 scene.store(ACCESSES[0])
-            for actor in cast:
+            for actor in (*cast, *extent.crowd(1 + max(actor.cpu for actor in cast))):
                 scene.cast(replace(actor, level=int(actor.irq != IRQ or not situation.high)))
             scene.claims = _claims(in_c, scene, situation)
             yield scene

@@ -25,7 +25,8 @@ from .scenes import (
     LR_UNIQUE,
     NOBODY_SLEEPS,
     ORACLE_SOUND,
-    VCPUS,
+    SMALL,
+    Extent,
     Scene,
 )
 
@@ -75,6 +76,7 @@ class Source:
     limit    states of one scene, at the most
     assumed  what is taken for granted of all that is run
     lrs      list registers of a vCPU; None for as many as a question is asked of by itself
+    extent   how many vCPUs and interrupts the machines have
     litmus   whether the core of a run is wanted too
     native   whether refutations are replayed in compiled C as well, which runs code of the source
     """
@@ -87,11 +89,12 @@ class Source:
     native: bool = False
     lrs: int | None = None
     litmus: bool = False
+    extent: Extent = SMALL
 
     @property
     def how(self) -> tuple[str, ...]:
         """How it is run, beside what."""
-        return str(self.limit), str(self.native), str(self.lrs), str(self.litmus)
+        return str(self.limit), str(self.native), str(self.lrs), str(self.litmus), str(self.extent)
 
 
 @dataclass(slots=True)
@@ -109,6 +112,7 @@ class Met:
     scenes: dict[str, None] = field(default_factory=dict)
     states: int = 0
     lrs: int = 0
+    extent: Extent = SMALL
     handled: bool = False
     meet: bool = False
     cut: str = ""
@@ -144,7 +148,7 @@ class Met:
             where.setdefault(name, (scene, broken))
         self.met |= seen.met
         self.states += seen.states
-        self.lrs = max(self.lrs, scene.lrs)
+        self.lrs, self.extent = max(self.lrs, scene.lrs), scene.extent
         self.meet |= seen.meet
         self.handled |= any(task.in_interrupt for task in scene.tasks)
         self.cut = self.cut or (f"{scene.name}: {seen.ended}" if seen.ended else "")
@@ -186,7 +190,7 @@ class Met:
     @property
     def machine(self) -> str:
         """How large the machines were."""
-        return machine(self.lrs)
+        return machine(self.lrs, self.extent)
 
 
 def _refuted(name: str, subject: str, scene: Scene, broken: Broken, without: str, source: Source) -> Obligation:
@@ -214,9 +218,10 @@ def _named(scene: Scene, move: Move) -> str:
     return f"{function}:{_told_at(scene, move, move.at[0].file).line}"
 
 
-def machine(lrs: int) -> str:
+def machine(lrs: int, extent: Extent) -> str:
     """Say how large a machine is."""
-    return f"{VCPUS} vCPUs, SPI {IRQ}, {lrs} list register{'s' if lrs > 1 else ''}"
+    spis = f"SPI{'s' if extent.irqs > 1 else ''} {', '.join(map(str, extent.raised))}"
+    return f"{extent.vcpus} vCPUs, {spis}, {lrs} list register{'s' if lrs > 1 else ''}"
 
 
 def _shown(scene: Scene, broken: Broken, path: str) -> Run:
@@ -242,7 +247,7 @@ def _shown(scene: Scene, broken: Broken, path: str) -> Run:
         replayed=("python",),
         turns=tuple(turns),
         ends=(broken.sentence,),
-        instance=machine(scene.lrs),
+        instance=machine(scene.lrs, scene.extent),
         start=scene.name,
         fault=Location(broken.fault.file, broken.fault.line) if broken.fault else None,
     )

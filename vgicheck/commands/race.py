@@ -20,6 +20,8 @@ from ..report import text
 from .options import SECONDS_A_TASK, Options, Wrong, common, known, runs_natively, write_all
 
 if TYPE_CHECKING:
+    from proofs.scenes import Extent
+
     from ..check.tree import Source
 
 SMALL_NUMBER = click.IntRange(1, 8)
@@ -33,10 +35,10 @@ SMALL_NUMBER = click.IntRange(1, 8)
 @click.option("--native", is_flag=True, help="Of --source: replay refutations in compiled C too. This runs its code.")
 @click.option("--property", "names", multiple=True, metavar="PROPERTY", help="Of --between: only these properties.")
 @click.option("--generation", default="", help="Whose choices the model makes; by default what an argument is about.")
-@click.option("--vcpus", type=SMALL_NUMBER, help="One machine of this many vCPUs, instead of several small ones.")
-@click.option("--cpus", type=SMALL_NUMBER, help="Physical CPUs of it; by default as many as vCPUs.")
-@click.option("--irqs", type=SMALL_NUMBER, help="Level-triggered shared interrupts of it.")
-@click.option("--lrs", type=SMALL_NUMBER, help="List registers of it, or of the machines of --source.")
+@click.option("--vcpus", type=SMALL_NUMBER, help="One machine of this many vCPUs; of --source, machines of them.")
+@click.option("--cpus", type=SMALL_NUMBER, help="Physical CPUs of it; by default as many as vCPUs. Not of --source.")
+@click.option("--irqs", type=SMALL_NUMBER, help="Level-triggered shared interrupts of it, or of them.")
+@click.option("--lrs", type=SMALL_NUMBER, help="List registers of it, or of them.")
 @click.option("--limit-states", type=click.IntRange(1), help="States of one machine, at the most.")
 @click.option("--show-all", is_flag=True, help="Show every step that may break a conclusion, each once.")
 @click.option("--litmus", metavar="DIR", help="Write the cores of arguments, of --source of runs, there for herd7.")
@@ -63,16 +65,17 @@ def race(
     if source is not None:
         if options.solver == "two":
             raise Wrong("--solver two: no second engine runs C; leave it out with --source")
-        if generation or fix or (vcpus, cpus, irqs) != (None,) * 3:
-            raise Wrong(
-                "--source goes with arguments or --between, --show-all, --litmus, --lrs, --limit-states and --native; "
-                "leave the rest out"
-            )
-        if between and (litmus or show_all):
-            raise Wrong("--between is a question of its own; ask it without --show-all and --litmus")
+        if generation or fix or cpus:
+            raise Wrong("--source takes no --generation, --fix or --cpus: it is one, and each vCPU has a CPU of its own")
+        if between and (litmus or show_all or vcpus or irqs):
+            raise Wrong("--between lets two functions meet; ask it without --show-all, --litmus, --vcpus and --irqs")
+        if vcpus == 1:
+            raise Wrong("--vcpus 1: the arguments of --source have an interrupt that moves; give two or more")
         if (between and arguments) or (names and not between):
             raise Wrong("--between is a question of its own, and --property belongs to it; leave the arguments out")
-        _race_source(source, arguments, between, names, limit_states, native, lrs, show_all, litmus, options)
+        from proofs.scenes import Extent
+
+        _race_source(source, arguments, between, names, limit_states, native, lrs, Extent(vcpus or 2, irqs or 1), show_all, litmus, options)
     if native:
         raise Wrong("--native belongs to --source; the model is no C")
     from proofs import races, second
@@ -133,6 +136,7 @@ def _race_source(
     limit: int | None,
     native: bool,
     lrs: int | None,
+    extent: Extent,
     show_all: bool,
     litmus: str | None,
     options: Options,
@@ -166,7 +170,7 @@ def _race_source(
         raise Wrong(str(error)) from None
     assumed = (*meetings.ASSUMED, *([meetings.OF_A_PATCH] if of_patch else []))
     where = meetings.Source(reading, path, digest_of(reading.text), limit or meetings.LIMIT, assumed, native, lrs,
-                            litmus is not None)  # fmt: skip
+                            litmus is not None, extent)  # fmt: skip
     chosen = [ARGUMENTS[name] for name in dict.fromkeys(arguments or ARGUMENTS)]
     if between:
         one, two = (FUNCTION[name].name for name in between)
