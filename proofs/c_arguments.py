@@ -45,7 +45,9 @@ def cause_task(argument: Argument, source: Source) -> Task:
     def run() -> Iterator[Obligation]:
         in_c = IN_C[argument.id]
         granted = frozenset(claim.sentence for claim in in_c.granted)
-        met = Met.of(scenes(source.reading, in_c, source.lrs, source.extent), source.limit, believed=granted, every=name)
+        met = Met.of(
+            scenes(source.reading, in_c, source.lrs, source.extent), source.limit, believed=granted, every=name
+        )
         yield from met.each_cause(name, argument.id, source)
 
     return Task(

@@ -19,7 +19,6 @@ from vgicheck.engine.verdict import Assumption, Core, Location, Obligation, Run,
 from .instances import AT
 from .scenes import (
     ACTIVE_IN_SERVICE,
-    IRQ,
     KICK_NOT_LOST,
     LEVEL_NOT_LOST,
     LR_UNIQUE,
@@ -258,7 +257,8 @@ def _core(name: str, scene: Scene, broken: Broken, path: str) -> Core:
 
     def where(move: Move) -> str:
         loc = _told_at(scene, move, path)
-        return f"{loc.file.rpartition('/')[2]}:{loc.line}, {scene.function_at(loc) or scene.tasks[move.task].function}()"
+        function = scene.function_at(loc) or scene.tasks[move.task].function
+        return f"{loc.file.rpartition('/')[2]}:{loc.line}, {function}()"
 
     try:
         litmus = core(name, broken, scene.tasks, scene.first, where)

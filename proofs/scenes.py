@@ -15,7 +15,20 @@ from typing import Any
 
 from vgicheck.c.confirm import Outcome
 from vgicheck.c.domain import Address, Domain
-from vgicheck.c.interleave import Asked, Broken, Claims, Every, Explored, Explorer, Memory, Task, alone, held, idle, no_claims
+from vgicheck.c.interleave import (
+    Asked,
+    Broken,
+    Claims,
+    Every,
+    Explored,
+    Explorer,
+    Memory,
+    Task,
+    alone,
+    held,
+    idle,
+    no_claims,
+)
 from vgicheck.c.ir import Loc, Pointer, StructRef, Unsupported
 from vgicheck.c.memory import Given, Inputs, Layout, Place
 from vgicheck.c.stepped import Around, Replayed
@@ -152,7 +165,8 @@ class Extent:
     @property
     def targets(self) -> Mapping[int, int]:
         """The vCPU at which each SPI is targeted."""
-        return TARGETS | {OTHER_IRQ + v: v for v in range(2, self.vcpus)} | dict.fromkeys(self.raised, 0)
+        further = {OTHER_IRQ + v: v for v in range(2, self.vcpus)}
+        return {**TARGETS, **further, **dict.fromkeys(self.raised, 0)}
 
     def crowd(self, cpu: int) -> Iterator[Actor]:
         """Yield who takes part beside the threads of a small machine, on CPUs from `cpu` on."""

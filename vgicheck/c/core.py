@@ -4,9 +4,9 @@ A process is a CPU.  A handler stands in the process of the CPU that it interrup
 kernel's memory model knows no interrupts, and a CPU sees its own accesses in its order.
 
 An access matters if another CPU touches the same cell and one of them writes it.  All of these are kept, and no other:
-what a CPU reads elsewhere, nobody else changes.  The outcome is that each of them reads what it read in the run and that
-each cell holds in the end what it held there.  With that every CPU takes the run's way, so that what the run breaks is
-broken.  What a thread does at once is an exchange that must find what it found in the run.
+what a CPU reads elsewhere, nobody else changes.  Locks and barriers are kept as well.  The outcome is that each access
+reads what it read in the run, and that each cell holds in the end what it held there.  With that every CPU takes the
+run's way, so that what the run breaks is broken.  What a thread does at once is an exchange that finds what it found.
 """
 
 from __future__ import annotations

@@ -189,9 +189,11 @@ _Key = tuple[Cell, Any]
 class _Graph:
     """How the states hang together: from where each was first reached, where it leads, and which ends fail or are good.
 
-    Where a thread could only make a step that is believed not to happen there is no end.
+    Where a thread could only make a step that is believed not to happen there is no end.  But for `parents` it is only
+    kept where each cause is wanted, which `every` says.
     """
 
+    every: Every | None
     parents: dict[State, tuple[State, int] | None] = field(default_factory=dict)
     after: dict[State, list[tuple[int, State]]] = field(default_factory=dict)
     failing: dict[State, str] = field(default_factory=dict)
@@ -270,9 +272,9 @@ class Explorer:
         in_turn = set(self._in_turn(ask))
         while True:
             self._forget()
-            graph = _Graph()
+            graph = _Graph(every)
             try:
-                seen = self._explored(ask, limit, believed, graph, every)
+                seen = self._explored(ask, limit, believed, graph)
                 seen.in_turn, seen.meet = in_turn, bool(self._visible)
             except _Again:
                 continue
@@ -293,6 +295,7 @@ class Explorer:
         """Yield each step behind which a property fails at every end, with a shortest run to it, and on to an end."""
         still_open = graph.open
         told: set[str] = set()
+        taken: list[tuple[str, list[tuple[int, State]], State]]
         for state, before in graph.parents.items():
             if before is None and state not in still_open:
                 taken = [("", [], state)]
@@ -413,14 +416,12 @@ class Explorer:
 
     # Every state --------------------------------------------------------------------------------
 
-    def _explored(
-        self, ask: Ask, limit: int, believed: frozenset[str], graph: _Graph, every: Every | None
-    ) -> Explored:
+    def _explored(self, ask: Ask, limit: int, believed: frozenset[str], graph: _Graph) -> Explored:
         seen = Explored()
         threads = zip(self._threads, self._tasks, strict=True)
         self._begun = tuple(self._number(thread.start(task.function, task.args)) for thread, task in threads)
         first: State = tuple(self._first), self._begun
-        parents = graph.parents
+        parents, every = graph.parents, graph.every
         parents[first] = None
         waiting = deque([first])
         while waiting:
@@ -432,13 +433,13 @@ class Explorer:
                     moved = True
                     continue
                 if step.waits is not None:
-                    told |= self._judge_wait(number, step, state, parents, seen, every)
+                    told |= self._judge_wait(number, step, state, graph, seen)
                     continue
                 moved = True
                 seen.steps += 1
                 for claim in step.failed:
                     trap = f"{claim.kind}: {claim.text}"
-                    self._fails(claim.kind, Broken(claim.text, (), claim.loc, trap), number, state, parents, seen, every)
+                    self._fails(claim.kind, Broken(claim.text, (), claim.loc, trap), number, state, graph, seen)
                 if step.after is None:
                     seen.ended = (
                         seen.ended or f"a run ends at line {step.at[-1] if step.at else 0}, and is not followed"
@@ -577,28 +578,19 @@ class Explorer:
         broken: Broken,
         number: int,
         state: State,
-        parents: Mapping[State, Any],
+        graph: _Graph,
         seen: Explored,
-        every: Every | None,
     ) -> None:
         """Take note of what a step breaks, with the steps that lead to it and itself."""
-        wanted = every is not None and every.property == name
-        if name not in seen.broken or wanted:
+        every = graph.every if graph.every is not None and graph.every.property == name else None
+        if name not in seen.broken or every is not None:
             last = self._move(number, state)
-            broken = replace(broken, moves=(*self._moves(state, parents), last))
+            broken = replace(broken, moves=(*self._moves(state, graph.parents), last))
             seen.broken.setdefault(name, broken)
-            if every is not None and wanted:
+            if every is not None:
                 seen.causes.setdefault(every.named(last), broken)
 
-    def _judge_wait(
-        self,
-        number: int,
-        step: Step,
-        state: State,
-        parents: Mapping[State, Any],
-        seen: Explored,
-        every: Every | None,
-    ) -> bool:
+    def _judge_wait(self, number: int, step: Step, state: State, graph: _Graph, seen: Explored) -> bool:
         """Look whether a thread waits for a lock that its own waiting keeps from being released; return that."""
         assert step.waits is not None
         task = self._tasks[number]
@@ -612,12 +604,10 @@ class Explorer:
             sentence = f"{task.function}() waits for a lock that {holder.function}() holds, which it interrupted"
         else:
             return False
-        self._fails(name, Broken(sentence, (), step.at[-1]), number, state, parents, seen, every)
+        self._fails(name, Broken(sentence, (), step.at[-1]), number, state, graph, seen)
         return True
 
-    def _judge_end(
-        self, ask: Ask, state: State, parents: Mapping[State, Any], seen: Explored
-    ) -> dict[str, str]:
+    def _judge_end(self, ask: Ask, state: State, parents: Mapping[State, Any], seen: Explored) -> dict[str, str]:
         """Ask what must hold at an end; return the properties that fail, each with a sentence."""
         seen.ends += 1
         failed: dict[str, str] = {}

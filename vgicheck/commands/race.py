@@ -66,7 +66,7 @@ def race(
         if options.solver == "two":
             raise Wrong("--solver two: no second engine runs C; leave it out with --source")
         if generation or fix or cpus:
-            raise Wrong("--source takes no --generation, --fix or --cpus: it is one, and each vCPU has a CPU of its own")
+            raise Wrong("--source takes no --generation, --fix or --cpus: of C each vCPU has a CPU of its own")
         if between and (litmus or show_all or vcpus or irqs):
             raise Wrong("--between lets two functions meet; ask it without --show-all, --litmus, --vcpus and --irqs")
         if vcpus == 1:
@@ -75,7 +75,19 @@ def race(
             raise Wrong("--between is a question of its own, and --property belongs to it; leave the arguments out")
         from proofs.scenes import Extent
 
-        _race_source(source, arguments, between, names, limit_states, native, lrs, Extent(vcpus or 2, irqs or 1), show_all, litmus, options)
+        _race_source(
+            source,
+            arguments,
+            between,
+            names,
+            limit_states,
+            native,
+            lrs,
+            Extent(vcpus or 2, irqs or 1),
+            show_all,
+            litmus,
+            options,
+        )
     if native:
         raise Wrong("--native belongs to --source; the model is no C")
     from proofs import races, second

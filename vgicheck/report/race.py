@@ -14,7 +14,7 @@ class Claim:
     """An argument as it is shown: its id, its words, where they stand, of which generation, and what came of it.
 
     `between` names the functions that overlap, `granted` what is not in doubt, `core` what becomes of its two-CPU core
-    where accesses change places; `asked` says by property what was asked, and `written` what became of the cores of runs.
+    where accesses change places; `asked` says by property what was asked, `written` what became of the cores of runs.
     """
 
     id: str
