@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import permutations
 from typing import Any
 
 from ..engine.maps import Key
@@ -397,10 +396,17 @@ class Explorer:
 
     def _in_turn(self, ask: Ask) -> Iterator[str]:
         """Run the threads one after the other, in every order; yield what fails, and meet most of what they touch."""
-        for order in permutations(range(len(self._tasks))):
-            memory = dict(self._start)
-            if all(self._runs_to_its_end(number, memory) for number in order):
-                yield from (e.property for e in ask(memory) if e.premise and not e.holds)
+        left: dict[frozenset[int], dict[frozenset[Any], dict[Cell, Any]]] = {frozenset(): {frozenset(): self._start}}
+        for _ in self._tasks:
+            new: dict[frozenset[int], dict[frozenset[Any], dict[Cell, Any]]] = {}
+            for done, memories in left.items():
+                for number in (n for n in range(len(self._tasks)) if n not in done):
+                    for memory in map(dict, memories.values()):
+                        if self._runs_to_its_end(number, memory):
+                            new.setdefault(done | {number}, {})[frozenset(memory.items())] = memory
+            left = new
+        for memory in (memory for memories in left.values() for memory in memories.values()):
+            yield from (e.property for e in ask(memory) if e.premise and not e.holds)
 
     def _runs_to_its_end(self, number: int, memory: dict[Cell, Any]) -> bool:
         task, thread = self._tasks[number], self._threads[number]
