@@ -204,7 +204,7 @@ def _refuted(name: str, subject: str, scene: Scene, broken: Broken, without: str
         reason=f"{without}{broken.sentence}",
         location=Location(fault.file, fault.line) if fault else None,
         run=_shown(scene, broken, source.path),
-        core=_core(subject, scene, broken, source.path) if source.litmus else None,
+        core=_core(subject, name, scene, broken, source.path) if source.litmus else None,
     )
     return told(found, scene.natively(broken, name in AT_AN_END)) if source.native else found
 
@@ -252,8 +252,10 @@ def _shown(scene: Scene, broken: Broken, path: str) -> Run:
     )
 
 
-def _core(name: str, scene: Scene, broken: Broken, path: str) -> Core:
+def _core(subject: str, name: str, scene: Scene, broken: Broken, path: str) -> Core:
     """Return the core of a run for herd7, or why it has none."""
+    if name not in AT_AN_END:
+        return Core(missing="it fails at a step, and not where all threads have ended")
 
     def where(move: Move) -> str:
         loc = _told_at(scene, move, path)
@@ -261,7 +263,7 @@ def _core(name: str, scene: Scene, broken: Broken, path: str) -> Core:
         return f"{loc.file.rpartition('/')[2]}:{loc.line}, {function}()"
 
     try:
-        litmus = core(name, broken, scene.tasks, scene.first, where)
+        litmus = core(subject, broken, scene.tasks, scene.first, where)
     except NoCore as cause:
         return Core(missing=str(cause))
     return Core(herd7(litmus, (f"{path}: {broken.sentence}", f"at first {scene.name}", *HOW_WRITTEN)))

@@ -59,12 +59,13 @@ def core(
     first: Callable[[Cell], Any],
     where: Callable[[Move], str],
 ) -> Litmus:
-    """Return the core of a run; `first` is what a cell holds at first, `where` the remark on a step.
+    """Return the core of a run to an end that must not be.
 
+    `first` is what a cell holds at first, `where` the remark on a step.
     Raises `NoCore` where there is none, or where its outcome is not found among all orders of its accesses.
     """
     if broken.trap or any(move.waits for move in broken.moves):
-        raise NoCore("what fails is a step of one thread, and no outcome of a litmus test")
+        raise NoCore("it fails at a step of one thread, which is no outcome")
     shared = _shared(broken.moves, tasks)
     if not any(not cell.region.endswith(HELD) for cell in shared):
         raise NoCore("no CPU touches what another writes")

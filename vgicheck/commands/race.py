@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from model.generation import GENERATIONS
 from properties.catalogue import SENTENCES
 
 from ..engine.tasks import Task
-from ..engine.verdict import Obligation
+from ..engine.verdict import Obligation, Run
 from ..report import race as report
 from ..report import text
 from .options import SECONDS_A_TASK, Options, Wrong, common, known, runs_natively, write_all
@@ -223,12 +224,21 @@ def _race_source(
 
 def _file_of(o: Obligation) -> str:
     """Return the name of the file for the core of a run."""
-    return f"{o.subject}.{o.property}.litmus"
+    return re.sub(r"[^\w.-]+", "-", f"{o.subject}.{o.property}.litmus")
 
 
 def _with_cores(answer: Sequence[Obligation]) -> list[Obligation]:
-    """Return those of an argument's obligations of which the core was asked for; of those with one run the last."""
-    return list({o.run: o for o in answer if o.core is not None}.values())
+    """Return those of an argument's obligations of which the core was asked for, of those with one run the first.
+
+    What follows from a premise comes last.
+    """
+    from proofs.races import FOLLOWS
+
+    first: dict[Run | None, Obligation] = {}
+    for o in sorted(answer, key=lambda o: o.property == FOLLOWS):
+        if o.core is not None:
+            first.setdefault(o.run, o)
+    return list(first.values())
 
 
 def _written(answer: Sequence[Obligation]) -> Iterator[str]:
