@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 
 from vgicheck.c.interleave import Asked, Claims, Moment
 from vgicheck.check.reading import Reading
@@ -92,16 +93,16 @@ def judged(argument: Argument, source: Source) -> Iterator[Obligation]:
 def scenes(reading: Reading, in_c: InC, lrs: int | None = None, extent: Extent = SMALL) -> Iterator[Scene]:
     """Yield the machines in which the threads of an argument meet, of `lrs` list registers or its own number.
 
-    Raises `Unsupported`.
+    They are of every size up to `extent`, the smallest first.  Raises `Unsupported`.
     """
-    for cast in in_c.casts:
+    for size, cast in product(extent.up_to, in_c.casts):
         calls = {actor.calls for actor in cast}
         for situation in in_c.situations:
-            scene = Scene(reading, situation.name, lrs or in_c.lrs, extent)
+            scene = Scene(reading, situation.name, lrs or in_c.lrs, size)
             scene.bring_to(situation, syncs=SYNC not in {called for kind in calls for called in CALLED.get(kind, ())})
             if MMIO in calls:
                 scene.store(ACCESSES[0])
-            for actor in (*cast, *extent.crowd(1 + max(actor.cpu for actor in cast))):
+            for actor in (*cast, *size.crowd(1 + max(actor.cpu for actor in cast))):
                 scene.cast(replace(actor, level=int(actor.irq != IRQ or not situation.high)))
             scene.claims = _claims(in_c, scene, situation)
             yield scene

@@ -189,7 +189,7 @@ class Met:
     @property
     def machine(self) -> str:
         """How large the machines were."""
-        return machine(self.lrs, self.extent)
+        return ("" if self.extent == SMALL else "up to ") + machine(self.lrs, self.extent)
 
 
 def _refuted(name: str, subject: str, scene: Scene, broken: Broken, without: str, source: Source) -> Obligation:

@@ -158,6 +158,11 @@ class Extent:
     irqs: int = 1
 
     @property
+    def up_to(self) -> Iterator[Extent]:
+        """The machines up to this one: in a larger one what rises, and so hides a loss, does so in every run."""
+        return (Extent(v, i) for v in range(2, self.vcpus + 1) for i in range(1, self.irqs + 1))
+
+    @property
     def raised(self) -> tuple[int, ...]:
         """The SPIs that devices raise."""
         return IRQ, *range(FURTHER, FURTHER + self.irqs - 1)
