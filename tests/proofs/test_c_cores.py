@@ -19,16 +19,13 @@ from tests.proofs.test_c_arguments import (
     HANDLER_UNLOCKED,
     NOVEMBER,
     SOUND,
-    UNKICKED,
     UNLOCKED_SYNC,
-    judged,
     source,
 )
 from vgicheck.c.core import NoCore, core
 from vgicheck.c.interleave import Broken, Move
 from vgicheck.cli import main
 from vgicheck.engine.litmus import Barrier, Litmus, Lock, Read, Swap, Unlock, happens, herd7
-from vgicheck.engine.verdict import Verdict
 
 FORM = re.compile(
     r"C [\w.-]+\n\n"
@@ -116,7 +113,9 @@ def test_what_is_left_out_is_of_one_cpu(november: tuple[Scene, Broken]) -> None:
     ("changes", "argument", "name", "why"),
     [
         (HANDLER_UNLOCKED, "comment-same-vcpu", "premise", "no CPU touches"),
-        ((ENDLESS,), "comment-only-active", "active-iff-in-service", "no CPU touches"),
+        pytest.param(
+            (ENDLESS,), "comment-only-active", "active-iff-in-service", "no CPU touches", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_no_core(changes: tuple[tuple[str, str], ...], argument: str, name: str, why: str, tmp_path: Path) -> None:
@@ -187,10 +186,3 @@ def test_command(tmp_path: Path) -> None:
                                                   "kvm_vgic_inject_irq")):  # fmt: skip
         code, lines = race(*wrong)
         assert code == 2 and len(lines) == 1
-
-
-def test_no_wait_queue(tmp_path: Path) -> None:
-    """What nobody is woken for has a core of which the device's CPU and the vCPU's are the processes."""
-    where = replace(source(tmp_path, (UNKICKED,)), litmus=True)
-    (refuted,) = {o.core for o in judged("wfi-check", where) if o.verdict is Verdict.REFUTED}
-    assert refuted is not None and (refuted.missing or FORM.fullmatch(refuted.text))

@@ -54,11 +54,12 @@ def states(where: Source, argument: str) -> int:
     return met.states
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("vcpus", "irqs", "said"),
     [
         (3, 1, "up to 3 vCPUs, SPI 34, 1 list register;"),
-        pytest.param(2, 2, "up to 2 vCPUs, SPIs 34, 48, 1 list register;", marks=pytest.mark.slow),
+        (2, 2, "up to 2 vCPUs, SPIs 34, 48, 1 list register;"),
     ],
 )
 def test_larger_machines(vcpus: int, irqs: int, said: str, sound: Source) -> None:
@@ -161,7 +162,7 @@ def test_command(tmp_path: Path) -> None:
         result = CliRunner().invoke(main, ["race", "--no-cache", "--jobs", "1", "--source", str(of), *arguments])
         return result.exit_code, result.output
 
-    code, output = race("sync-rearms", "--vcpus", "3", "--irqs", "2", "--limit-states", "50")
+    code, output = race("sync-rearms", "--vcpus", "2", "--irqs", "2", "--limit-states", "50")
     assert code == 3 and "the limit of 50 states was reached" in output and "proved for:" not in output
     source(tmp_path, NOVEMBER)
     code, output = race("handler-rearms", "--show-all", of=tmp_path)
