@@ -36,13 +36,19 @@ SMALL_NUMBER = click.IntRange(1, 8)
 @click.option("--native", is_flag=True, help="Of --source: replay refutations in compiled C too. This runs its code.")
 @click.option("--property", "names", multiple=True, metavar="PROPERTY", help="Of --between: only these properties.")
 @click.option("--generation", default="", help="Whose choices the model makes; by default what an argument is about.")
-@click.option("--vcpus", type=SMALL_NUMBER, help="One machine of this many vCPUs; of --source, machines of them.")
+@click.option(
+    "--vcpus",
+    type=SMALL_NUMBER,
+    help="One machine of this many vCPUs, not several small ones; of --source, machines of up to so many.",
+)
 @click.option("--cpus", type=SMALL_NUMBER, help="Physical CPUs of it; by default as many as vCPUs. Not of --source.")
-@click.option("--irqs", type=SMALL_NUMBER, help="Level-triggered shared interrupts of it, or of them.")
-@click.option("--lrs", type=SMALL_NUMBER, help="List registers of it, or of them.")
+@click.option("--irqs", type=SMALL_NUMBER, help="Level-triggered shared interrupts of it; of --source, up to so many.")
+@click.option("--lrs", type=SMALL_NUMBER, help="List registers of it, or of the machines of --source.")
 @click.option("--limit-states", type=click.IntRange(1), help="States of one machine, at the most.")
 @click.option("--show-all", is_flag=True, help="Show every step that may break a conclusion, each once.")
-@click.option("--litmus", metavar="DIR", help="Write the cores of arguments, of --source of runs, there for herd7.")
+@click.option(
+    "--litmus", metavar="DIR", help="Write the cores of arguments, or of the runs of --source, there for herd7."
+)
 @click.option("--fix", "--fix?", "fix", is_flag=True, help="Ask which smallest change of switches mends a conclusion.")
 @common
 def race(
