@@ -39,7 +39,7 @@ SMALL_NUMBER = click.IntRange(1, 8)
 @click.option(
     "--vcpus",
     type=SMALL_NUMBER,
-    help="One machine of this many vCPUs, not several small ones; of --source, machines of up to so many.",
+    help="One machine of this many vCPUs; of --source, machines of up to so many.",
 )
 @click.option("--cpus", type=SMALL_NUMBER, help="Physical CPUs of it; by default as many as vCPUs. Not of --source.")
 @click.option("--irqs", type=SMALL_NUMBER, help="Level-triggered shared interrupts of it; of --source, up to so many.")
@@ -47,7 +47,7 @@ SMALL_NUMBER = click.IntRange(1, 8)
 @click.option("--limit-states", type=click.IntRange(1), help="States of one machine, at the most.")
 @click.option("--show-all", is_flag=True, help="Show every step that may break a conclusion, each once.")
 @click.option(
-    "--litmus", metavar="DIR", help="Write the cores of arguments, or of the runs of --source, there for herd7."
+    "--litmus", metavar="DIR", help="Write the cores of arguments, or runs of --source, there for herd7."
 )
 @click.option("--fix", "--fix?", "fix", is_flag=True, help="Ask which smallest change of switches mends a conclusion.")
 @common
