@@ -46,9 +46,7 @@ SMALL_NUMBER = click.IntRange(1, 8)
 @click.option("--lrs", type=SMALL_NUMBER, help="List registers of it, or of the machines of --source.")
 @click.option("--limit-states", type=click.IntRange(1), help="States of one machine, at the most.")
 @click.option("--show-all", is_flag=True, help="Show every step that may break a conclusion, each once.")
-@click.option(
-    "--litmus", metavar="DIR", help="Write the cores of arguments, or runs of --source, there for herd7."
-)
+@click.option("--litmus", metavar="DIR", help="Write the cores of arguments, or runs of --source, there for herd7.")
 @click.option("--fix", "--fix?", "fix", is_flag=True, help="Ask which smallest change of switches mends a conclusion.")
 @common
 def race(
