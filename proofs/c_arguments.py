@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 
 from vgicheck.c.interleave import Asked, Claims, Moment
 from vgicheck.check.reading import Reading
@@ -15,9 +16,10 @@ from vgicheck.engine.verdict import Obligation, Verdict
 
 from .argument import Argument
 from .arguments.in_c import ELSEWHERE, IN_C, InC
-from .meetings import METHOD, Met, Source
+from .instances import AT
+from .meetings import ANY_OTHER, METHOD, Met, Source
 from .races import FOLLOWS, PREMISE
-from .scenes import ACCESSES, CALLED, FLUSH, INJECT, IRQ, MMIO, SYNC, Scene, Situation, lacks
+from .scenes import ACCESSES, CALLED, FLUSH, INJECT, IRQ, MMIO, SMALL, SYNC, Extent, Scene, Situation, lacks
 
 
 def task(argument: Argument, source: Source) -> Task:
@@ -34,6 +36,35 @@ def task(argument: Argument, source: Source) -> Task:
     )
 
 
+def cause_task(argument: Argument, source: Source) -> Task:
+    """Return the task of finding every step that breaks the conclusion of an argument, each with a shortest run.
+
+    It promises whether there are others, and yields those that there are behind that.
+    """
+    name = argument.conclusion
+
+    def run() -> Iterator[Obligation]:
+        in_c = IN_C[argument.id]
+        granted = frozenset(claim.sentence for claim in in_c.granted)
+        met = Met.of(
+            scenes(source.reading, in_c, source.lrs, source.extent), source.limit, believed=granted, every=name
+        )
+        yield from met.each_cause(name, argument.id, source)
+
+    return Task(
+        ("c-causes", argument.id, source.text, *source.how),
+        ((f"{name}{AT}{ANY_OTHER}", argument.id),),
+        run,
+        more=True,
+    )
+
+
+def speaks_of(argument: Argument, source: Source) -> bool:
+    """Say whether a source has what an argument speaks of."""
+    in_c = IN_C.get(argument.id)
+    return in_c is not None and not lacks(source.reading, INJECT, FLUSH, SYNC) and not _missing(source.reading, in_c)
+
+
 def judged(argument: Argument, source: Source) -> Iterator[Obligation]:
     """Yield the verdicts on an argument: its premise, whether its conclusion follows, and that."""
     name, in_c, reading = argument.conclusion, IN_C.get(argument.id), source.reading
@@ -48,30 +79,30 @@ def judged(argument: Argument, source: Source) -> Iterator[Obligation]:
         return
     assert in_c is not None
     granted = frozenset(claim.sentence for claim in in_c.granted)
-    met = Met.of(scenes(reading, in_c, source.lrs), source.limit, believed=granted)
+    met = Met.of(scenes(reading, in_c, source.lrs, source.extent), source.limit, believed=granted)
     premise, conclusion = (met.obligation(asked, argument.id, source) for asked in (PREMISE, name))
     follows = conclusion
     if premise.verdict not in (Verdict.PROVED, Verdict.VACUOUS):
-        with_it = Met.of(scenes(reading, in_c, source.lrs), source.limit, believed=granted | {PREMISE})
+        with_it = Met.of(scenes(reading, in_c, source.lrs, source.extent), source.limit, believed=granted | {PREMISE})
         follows = with_it.obligation(name, argument.id, source)
     yield premise
     yield replace(follows, property=FOLLOWS)
     yield conclusion
 
 
-def scenes(reading: Reading, in_c: InC, lrs: int | None = None) -> Iterator[Scene]:
+def scenes(reading: Reading, in_c: InC, lrs: int | None = None, extent: Extent = SMALL) -> Iterator[Scene]:
     """Yield the machines in which the threads of an argument meet, of `lrs` list registers or its own number.
 
-    Raises `Unsupported`.
+    They are of every size up to `extent`, the smallest first.  Raises `Unsupported`.
     """
-    for cast in in_c.casts:
+    for size, cast in product(extent.up_to, in_c.casts):
         calls = {actor.calls for actor in cast}
         for situation in in_c.situations:
-            scene = Scene(reading, situation.name, lrs or in_c.lrs)
+            scene = Scene(reading, situation.name, lrs or in_c.lrs, size)
             scene.bring_to(situation, syncs=SYNC not in {called for kind in calls for called in CALLED.get(kind, ())})
             if MMIO in calls:
                 scene.store(ACCESSES[0])
-            for actor in cast:
+            for actor in (*cast, *size.crowd(1 + max(actor.cpu for actor in cast))):
                 scene.cast(replace(actor, level=int(actor.irq != IRQ or not situation.high)))
             scene.claims = _claims(in_c, scene, situation)
             yield scene

@@ -15,7 +15,20 @@ from typing import Any
 
 from vgicheck.c.confirm import Outcome
 from vgicheck.c.domain import Address, Domain
-from vgicheck.c.interleave import Asked, Broken, Claims, Explored, Explorer, Memory, Task, alone, held, idle, no_claims
+from vgicheck.c.interleave import (
+    Asked,
+    Broken,
+    Claims,
+    Every,
+    Explored,
+    Explorer,
+    Memory,
+    Task,
+    alone,
+    held,
+    idle,
+    no_claims,
+)
 from vgicheck.c.ir import Loc, Pointer, StructRef, Unsupported
 from vgicheck.c.memory import Given, Inputs, Layout, Place
 from vgicheck.c.stepped import Around, Replayed
@@ -36,8 +49,9 @@ SEEN_AT_AN_EXIT = (LEVEL_NOT_LOST, ORACLE_SOUND)
 IRQ, OTHER_IRQ, NEIGHBOUR = 34, 35, 36
 """The SPI that a machine is about, and others that are idle at first; `run.h` raises the last."""
 TARGETS: Mapping[int, int] = {IRQ: 0, OTHER_IRQ: 1, NEIGHBOUR: 0}
-"""The vCPUs at which they are targeted."""
-VCPUS = 2
+"""The vCPUs at which these are targeted."""
+FURTHER = 48
+"""The first of the SPIs that rise beside it in a larger machine, all for vCPU 0."""
 DIST_BASE = 0x2C00_1000
 EOI, STATE, USED_BY = 1 << 19, 3 << 28, 0x3FF
 
@@ -132,6 +146,45 @@ class Actor:
     level: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How large a machine is: its vCPUs, two at least, and the level-triggered SPIs that devices raise.
+
+    A vCPU beyond the second flushes on a CPU of its own, and has an SPI of its own; an SPI beyond the first is for
+    vCPU 0, is idle at first, and rises while the threads run.
+    """
+
+    vcpus: int = 2
+    irqs: int = 1
+
+    @property
+    def up_to(self) -> Iterator[Extent]:
+        """The machines up to this one: in a larger one what rises, and so hides a loss, does so in every run."""
+        return (Extent(v, i) for v in range(2, self.vcpus + 1) for i in range(1, self.irqs + 1))
+
+    @property
+    def raised(self) -> tuple[int, ...]:
+        """The SPIs that devices raise."""
+        return IRQ, *range(FURTHER, FURTHER + self.irqs - 1)
+
+    @property
+    def targets(self) -> Mapping[int, int]:
+        """The vCPU at which each SPI is targeted."""
+        further = {OTHER_IRQ + v: v for v in range(2, self.vcpus)}
+        return {**TARGETS, **further, **dict.fromkeys(self.raised, 0)}
+
+    def crowd(self, cpu: int) -> Iterator[Actor]:
+        """Yield who takes part beside the threads of a small machine, on CPUs from `cpu` on."""
+        for vcpu in range(2, self.vcpus):
+            yield Actor(FLUSH, vcpu, cpu + vcpu - 2)
+        for n, irq in enumerate(self.raised[1:], max(0, self.vcpus - 2)):
+            yield Actor(INJECT, cpu=cpu + n, irq=irq)
+
+
+SMALL = Extent()
+"""The machine of which an argument is asked where nothing else is said."""
+
+
 @dataclass(slots=True)
 class Scene:
     """A small machine of a source: its objects, what they hold, and the threads that are to run."""
@@ -139,6 +192,7 @@ class Scene:
     reading: Reading
     name: str
     lrs: int = 1
+    extent: Extent = SMALL
     layout: Layout = field(init=False)
     cells: dict[tuple[str, tuple[int, ...]], int] = field(default_factory=dict)
     memory: dict[Cell, Any] = field(default_factory=dict)
@@ -193,19 +247,20 @@ class Scene:
         self.cells[place.region, place.key] = value
 
     def _power_on(self) -> None:
-        """Two vCPUs, and the SPIs enabled, level-triggered, each targeted where it is to be."""
-        self.cells[f"{vgic.KVM}.online_vcpus.counter", ()] = VCPUS
+        """The vCPUs, and the SPIs enabled, level-triggered, each targeted where it is to be."""
+        targets, vcpus = self.extent.targets, self.extent.vcpus
+        self.cells[f"{vgic.KVM}.online_vcpus.counter", ()] = vcpus
         self.give(self.dist("enabled"), 1)
-        self.give(self.shared("irq_enabled"), sum(map(bit, TARGETS)))
-        for irq, vcpu in TARGETS.items():
+        self.give(self.shared("irq_enabled"), sum(map(bit, targets)))
+        for irq, vcpu in targets.items():
             self.give(self.dist("irq_spi_cpu", irq - 32), vcpu)
-        for vcpu in range(VCPUS):
-            mine = sum(bit(irq) for irq, target in TARGETS.items() if target == vcpu)
+        for vcpu in range(vcpus):
+            mine = sum(bit(irq) for irq, target in targets.items() if target == vcpu)
             self.give(self.dist("irq_spi_target", vcpu, "shared", "reg", 0), mine)
         self.give(self.dist("vgic_dist_base"), DIST_BASE)
         if self.has("vgic_dist", "vgic_dist_size"):
             self.give(self.dist("vgic_dist_size"), 0x1000)
-        for v in range(VCPUS):
+        for v in range(vcpus):
             self.cells[f"{vgic.VCPUS}[].vcpu_id", (v,)] = v
             self.give(self.cpu(v, "nr_lr"), self.lrs)
             self.give(self.cpu(v, "vgic_elrsr", 0), (1 << self.lrs) - 1)
@@ -221,6 +276,10 @@ class Scene:
             (f"{vgic.RUNNING}?", ()): 1,
         }
         return Given({**self.cells, **own}, leads=_pointers, fill={f"{vgic.DIST}.vctrl_base?": 1})
+
+    def first(self, cell: Cell) -> Any:
+        """Return what a cell that all share holds when the threads meet."""
+        return held(self.memory, cell, self.tasks[0].inputs)
 
     # Threads ------------------------------------------------------------------------------------
 
@@ -288,12 +347,18 @@ class Scene:
         places = self.reading.places.items()
         return next((n for n, (at, last) in places if at.file == loc.file and at.line <= loc.line <= last), "")
 
-    def explore(self, limit: int, all_cuts: bool = False, believed: frozenset[str] = frozenset()) -> Explored:
+    def explore(
+        self,
+        limit: int,
+        all_cuts: bool = False,
+        believed: frozenset[str] = frozenset(),
+        every: Every | None = None,
+    ) -> Explored:
         """Let the threads take turns in every way, as `Explorer.explore` does."""
         reading = self.reading
         self.memory.pop(Cell("", KICKED, (0,)), None)
         explorer = Explorer(reading.program, reading.others, self.tasks, self.memory, all_cuts, self.claims)
-        return explorer.explore(self.ask, limit, believed)
+        return explorer.explore(self.ask, limit, believed, every)
 
     def natively(self, broken: Broken, ends: bool) -> Outcome:
         """Make a run again in compiled C; `ends` says that all threads end in it.  This runs code of the source."""
@@ -311,18 +376,18 @@ class Scene:
         """Ask what must hold when all threads have ended.
 
         Where nobody is about to look at an interrupt, a sync that is still to come may see to it: what fails must fail
-        behind the next exit of either vCPU as well.
+        behind the next exit of each vCPU as well.
         """
         for asked in self._asked(memory):
             if asked.property in SEEN_AT_AN_EXIT and asked.premise and not asked.holds:
-                later = [a for v in range(VCPUS) for a in self._asked(self._behind_exit(memory, v))]
+                later = [a for v in range(self.extent.vcpus) for a in self._asked(self._behind_exit(memory, v))]
                 asked = replace(
                     asked, holds=any(a.holds for a in later if (a.property, a.of) == (asked.property, asked.of))
                 )
             yield asked
 
     def _asked(self, memory: Memory) -> Iterator[Asked]:
-        for irq in TARGETS:
+        for irq in self.extent.targets:
             yield from _ends(self, irq, memory)
 
     def _behind_exit(self, memory: Memory, vcpu: int) -> Memory:
@@ -346,7 +411,7 @@ def _ends(scene: Scene, irq: int, memory: Memory) -> Iterator[Asked]:
     oracle = bool(word(scene.dist("irq_pending_on_cpu")) >> target & 1)
     used_lrs: list[int] = []
     valid, owed = 0, False
-    for v in range(VCPUS):
+    for v in range(scene.extent.vcpus):
         used, eisr = word(scene.cpu(v, "lr_used", 0)), word(scene.cpu(v, "vgic_eisr", 0))
         for n in range(scene.lrs):
             lr = word(scene.cpu(v, "vgic_lr", n))

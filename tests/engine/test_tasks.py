@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -103,6 +103,18 @@ def test_a_task_that_gives_something_else_is_an_error() -> None:
     """An obligation that was not promised is a fault of the program."""
     with pytest.raises(ValueError, match="f/q is not the obligation"):
         Runner(Portfolio(1.0)).run([Task(("t",), NAMES, lambda: [proved("q", "f")])], 5)
+
+
+def test_a_task_that_may_give_more(tmp_path: Path) -> None:
+    """What comes behind what is promised is kept, also for the next run; a task that dies before its end says nothing."""
+    more = replace(task(tmp_path / "log"), promised=NAMES[:1], more=True)
+    for _ in range(2):
+        (found,) = runner(tmp_path / "cache").run([more], 5)
+        assert [(o.property, o.subject) for o in found] == list(NAMES)
+    assert (tmp_path / "log").read_text() == "x"
+    dies = replace(task(tmp_path / "log", die_after=2, key="u"), promised=NAMES[:1], more=True)
+    (found,) = runner(tmp_path / "cache").run([dies], 5)
+    assert [(o.property, o.verdict) for o in found] == [("p", Verdict.UNKNOWN)] and "status 3" in found[0].reason
 
 
 def test_preparing_is_done_in_the_parent(tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import permutations
 from typing import Any
 
 from ..engine.maps import Key
@@ -62,7 +61,7 @@ class Task:
 class Move:
     """A step of a run: which thread made it, on which lines, and what it read and left that others may see.
 
-    One that `waits` for a lock is not made.
+    One that `waits` for a lock is not made.  `by` and `barriers` are as those of `Step`.
     """
 
     task: int
@@ -70,6 +69,8 @@ class Move:
     reads: tuple[tuple[Cell, Any], ...]
     writes: tuple[tuple[Cell, Any], ...]
     waits: Cell | None = None
+    by: str = ""
+    barriers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,9 @@ class Broken:
 class Explored:
     """What was seen: states, steps, a shortest run for each property that fails, those that were met at an end.
 
-    `ended` says why there may be more states; empty if all were seen.  `ends` are the states in which all have ended,
+    `ended` says why there may be more states; empty if all were seen.  `causes` has, of a property of which each was
+    asked for, a run for each step by its name from which on it fails whatever comes then; the name is empty where it
+    fails in every order.  `ends` are the states in which all have ended,
     and `in_turn` has the properties that fail at one although no thread came between the steps of another.  The threads
     `meet` if one touches what another writes.
     """
@@ -105,6 +108,15 @@ class Explored:
     in_turn: set[str] = field(default_factory=set)
     meet: bool = False
     ended: str = ""
+    causes: dict[str, Broken] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """That each cause is wanted for which a property fails at an end; `named` is how a step is called."""
+
+    property: str
+    named: Callable[[Move], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +184,49 @@ State = tuple[tuple[Any, ...], tuple[int, ...]]
 _Key = tuple[Cell, Any]
 
 
+@dataclass(slots=True)
+class _Graph:
+    """How the states hang together: from where each was first reached, where it leads, and which ends fail or are good.
+
+    Where a thread could only make a step that is believed not to happen there is no end.  But for `parents` it is only
+    kept where each cause is wanted, which `every` says.
+    """
+
+    every: Every | None
+    parents: dict[State, tuple[State, int] | None] = field(default_factory=dict)
+    after: dict[State, list[tuple[int, State]]] = field(default_factory=dict)
+    failing: dict[State, str] = field(default_factory=dict)
+    good: set[State] = field(default_factory=set)
+
+    @property
+    def open(self) -> set[State]:
+        """The states from which there is still a way to a good end."""
+        before: dict[State, list[State]] = {}
+        for state, leads in self.after.items():
+            for _, after in leads:
+                before.setdefault(after, []).append(state)
+        found, left = set(self.good), list(self.good)
+        while left:
+            new = [state for state in before.get(left.pop(), ()) if state not in found]
+            found.update(new)
+            left += new
+        return found
+
+    def way_on(self, state: State) -> tuple[list[tuple[int, State]], State] | None:
+        """Return a shortest way from a state to an end that fails, as threads and where they step, and that end."""
+        ways: dict[State, list[tuple[int, State]]] = {state: []}
+        waiting = deque([state])
+        while waiting:
+            here = waiting.popleft()
+            if here in self.failing:
+                return ways[here], here
+            for number, after in self.after.get(here, ()):
+                if after not in ways:
+                    ways[after] = [*ways[here], (number, here)]
+                    waiting.append(after)
+        return None
+
+
 class Explorer:
     """The threads, and what is known of them so far.
 
@@ -204,7 +259,9 @@ class Explorer:
     def _new_threads(self) -> list[Thread]:
         return [Thread(self._program, self._ours, task) for task in self._tasks]
 
-    def explore(self, ask: Ask, limit: int, believed: frozenset[str] = frozenset()) -> Explored:
+    def explore(
+        self, ask: Ask, limit: int, believed: frozenset[str] = frozenset(), every: Every | None = None
+    ) -> Explored:
         """Run every state, `limit` at the most, without the steps for which a claim fails that is believed.
 
         Raises `Unsupported` and `Limit`.
@@ -214,17 +271,44 @@ class Explorer:
         in_turn = set(self._in_turn(ask))
         while True:
             self._forget()
+            graph = _Graph(every)
             try:
-                seen = self._explored(ask, limit, believed)
+                seen = self._explored(ask, limit, believed, graph)
                 seen.in_turn, seen.meet = in_turn, bool(self._visible)
             except _Again:
                 continue
-            for name, broken in seen.broken.items():
-                left = self._replayed(name, broken, ask)
-                if left is None:
-                    raise ValueError(f"{name}: the run that was found does not break it when it is made again")
-                seen.broken[name] = replace(broken, left=left, visible=frozenset(self._visible))
+            seen.broken = {name: self._made_again(name, broken, ask) for name, broken in seen.broken.items()}
+            if every is not None:
+                seen.causes |= {} if seen.ended else dict(self._causes(graph, every))
+                seen.causes = {step: self._made_again(every.property, run, ask) for step, run in seen.causes.items()}
             return seen
+
+    def _made_again(self, name: str, broken: Broken, ask: Ask) -> Broken:
+        """Return a run with what it leaves behind. Raises `ValueError` where it does not replay."""
+        left = self._replayed(name, broken, ask)
+        if left is None:
+            raise ValueError(f"{name}: the run that was found does not break it when it is made again")
+        return replace(broken, left=left, visible=frozenset(self._visible))
+
+    def _causes(self, graph: _Graph, every: Every) -> Iterator[tuple[str, Broken]]:
+        """Yield each step behind which a property fails at every end, with a shortest run to it, and on to an end."""
+        still_open = graph.open
+        told: set[str] = set()
+        taken: list[tuple[str, list[tuple[int, State]], State]]
+        for state, before in graph.parents.items():
+            if before is None and state not in still_open:
+                taken = [("", [], state)]
+            elif state in still_open:
+                closing = [(n, after) for n, after in graph.after.get(state, ()) if after not in still_open]
+                taken = [(every.named(self._move(n, state)), [(n, state)], after) for n, after in closing]
+            else:
+                continue
+            for step, made, after in taken:
+                way = None if step in told else graph.way_on(after)
+                if way is not None:
+                    told.add(step)
+                    moves = (self._move(n, at) for n, at in (*made, *way[0]))
+                    yield step, Broken(graph.failing[way[1]], (*self._moves(state, graph.parents), *moves))
 
     def _replayed(self, name: str, broken: Broken, ask: Ask) -> Memory | None:
         """Make the steps of a run again, with threads that remember nothing.
@@ -312,10 +396,17 @@ class Explorer:
 
     def _in_turn(self, ask: Ask) -> Iterator[str]:
         """Run the threads one after the other, in every order; yield what fails, and meet most of what they touch."""
-        for order in permutations(range(len(self._tasks))):
-            memory = dict(self._start)
-            if all(self._runs_to_its_end(number, memory) for number in order):
-                yield from (e.property for e in ask(memory) if e.premise and not e.holds)
+        left: dict[frozenset[int], dict[frozenset[Any], dict[Cell, Any]]] = {frozenset(): {frozenset(): self._start}}
+        for _ in self._tasks:
+            new: dict[frozenset[int], dict[frozenset[Any], dict[Cell, Any]]] = {}
+            for done, memories in left.items():
+                for number in (n for n in range(len(self._tasks)) if n not in done):
+                    for memory in map(dict, memories.values()):
+                        if self._runs_to_its_end(number, memory):
+                            new.setdefault(done | {number}, {})[frozenset(memory.items())] = memory
+            left = new
+        for memory in (memory for memories in left.values() for memory in memories.values()):
+            yield from (e.property for e in ask(memory) if e.premise and not e.holds)
 
     def _runs_to_its_end(self, number: int, memory: dict[Cell, Any]) -> bool:
         task, thread = self._tasks[number], self._threads[number]
@@ -331,12 +422,13 @@ class Explorer:
 
     # Every state --------------------------------------------------------------------------------
 
-    def _explored(self, ask: Ask, limit: int, believed: frozenset[str]) -> Explored:
+    def _explored(self, ask: Ask, limit: int, believed: frozenset[str], graph: _Graph) -> Explored:
         seen = Explored()
         threads = zip(self._threads, self._tasks, strict=True)
         self._begun = tuple(self._number(thread.start(task.function, task.args)) for thread, task in threads)
         first: State = tuple(self._first), self._begun
-        parents: dict[State, tuple[State, int] | None] = {first: None}
+        parents, every = graph.parents, graph.every
+        parents[first] = None
         waiting = deque([first])
         while waiting:
             state = waiting.popleft()
@@ -347,20 +439,21 @@ class Explorer:
                     moved = True
                     continue
                 if step.waits is not None:
-                    told |= self._judge_wait(number, step, state, parents, seen)
+                    told |= self._judge_wait(number, step, state, graph, seen)
                     continue
                 moved = True
                 seen.steps += 1
                 for claim in step.failed:
-                    if claim.kind not in seen.broken:
-                        moves = (*self._moves(state, parents), self._move(number, state))
-                        seen.broken[claim.kind] = Broken(claim.text, moves, claim.loc, f"{claim.kind}: {claim.text}")
+                    trap = f"{claim.kind}: {claim.text}"
+                    self._fails(claim.kind, Broken(claim.text, (), claim.loc, trap), number, state, graph, seen)
                 if step.after is None:
                     seen.ended = (
                         seen.ended or f"a run ends at line {step.at[-1] if step.at else 0}, and is not followed"
                     )
                     continue
                 after = self._after(number, state, step)
+                if every is not None:
+                    graph.after.setdefault(state, []).append((number, after))
                 if after not in parents:
                     if len(parents) >= limit:
                         seen.ended = f"the limit of {limit} states was reached"
@@ -369,10 +462,15 @@ class Explorer:
                     parents[after] = (state, number)
                     waiting.append(after)
             if all(self._controls[c].ended for c in state[1]):
-                self._judge_end(ask, state, parents, seen)
+                failed = self._judge_end(ask, state, parents, seen)
+                if every is not None and every.property in failed:
+                    graph.failing[state] = failed[every.property]
+                    continue
             elif not moved and not told and NO_DEADLOCK not in seen.broken:
                 sentence = "the threads that have not ended wait for ever"
                 seen.broken[NO_DEADLOCK] = Broken(sentence, self._moves(state, parents))
+            if not moved:
+                graph.good.add(state)
         seen.states = len(parents)
         return seen
 
@@ -480,7 +578,25 @@ class Explorer:
                 seen.broken[asked.property] = Broken(asked.sentence, moves)
         return any(asked.property in believed for asked in failed)
 
-    def _judge_wait(self, number: int, step: Step, state: State, parents: Mapping[State, Any], seen: Explored) -> bool:
+    def _fails(
+        self,
+        name: str,
+        broken: Broken,
+        number: int,
+        state: State,
+        graph: _Graph,
+        seen: Explored,
+    ) -> None:
+        """Take note of what a step breaks, with the steps that lead to it and itself."""
+        every = graph.every if graph.every is not None and graph.every.property == name else None
+        if name not in seen.broken or every is not None:
+            last = self._move(number, state)
+            broken = replace(broken, moves=(*self._moves(state, graph.parents), last))
+            seen.broken.setdefault(name, broken)
+            if every is not None:
+                seen.causes.setdefault(every.named(last), broken)
+
+    def _judge_wait(self, number: int, step: Step, state: State, graph: _Graph, seen: Explored) -> bool:
         """Look whether a thread waits for a lock that its own waiting keeps from being released; return that."""
         assert step.waits is not None
         task = self._tasks[number]
@@ -494,19 +610,22 @@ class Explorer:
             sentence = f"{task.function}() waits for a lock that {holder.function}() holds, which it interrupted"
         else:
             return False
-        if name not in seen.broken:
-            moves = (*self._moves(state, parents), self._move(number, state))
-            seen.broken[name] = Broken(sentence, moves, step.at[-1])
+        self._fails(name, Broken(sentence, (), step.at[-1]), number, state, graph, seen)
         return True
 
-    def _judge_end(self, ask: Ask, state: State, parents: Mapping[State, Any], seen: Explored) -> None:
+    def _judge_end(self, ask: Ask, state: State, parents: Mapping[State, Any], seen: Explored) -> dict[str, str]:
+        """Ask what must hold at an end; return the properties that fail, each with a sentence."""
         seen.ends += 1
+        failed: dict[str, str] = {}
         left = zip(self._index, state[0], strict=True)
         for end in ask({**self._start, **{cell: value for cell, value in left if value is not _NOTHING}}):
             if end.premise:
                 seen.met.add(end.property)
-            if end.premise and not end.holds and end.property not in seen.broken:
-                seen.broken[end.property] = Broken(end.sentence, self._moves(state, parents))
+            if end.premise and not end.holds:
+                failed.setdefault(end.property, end.sentence)
+                if end.property not in seen.broken:
+                    seen.broken[end.property] = Broken(end.sentence, self._moves(state, parents))
+        return failed
 
     def _moves(self, state: State, parents: Mapping[State, tuple[State, int] | None]) -> tuple[Move, ...]:
         """Return the steps that lead to a state, each run again rather than remembered."""
@@ -520,7 +639,7 @@ class Explorer:
         step = self._step(number, state)
         reads = tuple((c, v) for c, v in step.reads if c in step.seen)
         writes = tuple((c, v) for c, v in step.writes.items() if c in step.seen)
-        return Move(number, step.at, reads, writes, step.waits)
+        return Move(number, step.at, reads, writes, step.waits, step.by, step.barriers)
 
 
 class _Nothing:

@@ -30,6 +30,9 @@ MOST_INSTRUCTIONS = 20_000
 WORD = 32
 ATOMIC = ("set_bit", "clear_bit", "change_bit", "test_and_set_bit", "test_and_clear_bit", "readl", "writel")
 """The intrinsics that are one access; of the others each read and write is one."""
+BARRIERS = {"smp_mb": "smp_mb", "smp_rmb": "smp_rmb", "smp_wmb": "smp_wmb", "mb": "smp_mb", "rmb": "smp_rmb",
+            "wmb": "smp_wmb"}  # fmt: skip
+"""The barriers of our stubs, each with the one that CPUs know among themselves."""
 
 
 class Cell(NamedTuple):
@@ -102,6 +105,7 @@ class Step:
     failed   the claims that do not hold in it
     waits    the lock that it could not take: no step was made
     at       the lines of the access that others may see, from that of the outermost function, and `seen` its cells
+    by       the intrinsic that made it, where it is one, and `barriers` what came between it and the next
     """
 
     after: Control | None
@@ -112,6 +116,8 @@ class Step:
     waits: Cell | None = None
     at: tuple[Loc, ...] = ()
     seen: tuple[Cell, ...] = ()
+    by: str = ""
+    barriers: tuple[str, ...] = ()
 
 
 class _Paused(Exception):
@@ -165,6 +171,7 @@ class _Accesses(Memory):
         self.writes: dict[Cell, Any] = {}
         self.touched: dict[Cell, bool] = {}
         self.seen: tuple[Cell, ...] = ()
+        self.by = ""
 
     def restart(self) -> None:
         """Repeat the instruction at hand from its beginning."""
@@ -201,8 +208,8 @@ class _Accesses(Memory):
         cell = self._cell(place, key)
         self._access(cell, True, lambda: self.writes.__setitem__(cell, value))
 
-    def atomic(self, action: Callable[[], Any]) -> Any:
-        """Do what others see done at once."""
+    def atomic(self, action: Callable[[], Any], by: str = "") -> Any:
+        """Do what others see done at once, `by` an intrinsic of that name."""
         if self._position < len(self.log):
             return self._again()
         assert self._inside is None
@@ -224,7 +231,7 @@ class _Accesses(Memory):
             del self.reads[before[1] :]
             raise _Paused
         if seen:
-            self._spent, self.seen = True, seen
+            self._spent, self.seen, self.by = True, seen, by
         return self._done(result)
 
     def waits(self, place: Place) -> None:
@@ -299,12 +306,13 @@ class Thread(Evaluator):
 
     def __init__(self, program: Program, ours: frozenset[str], around: Surroundings) -> None:
         known = {name: run for name, run in LOCKS.items() if _is_ours(program, name, ours)}
-        intrinsics = {name: _at_once(run) if name in ATOMIC else run for name, run in INTRINSICS.items()}
+        intrinsics = {name: _at_once(name, run) if name in ATOMIC else run for name, run in INTRINSICS.items()}
         super().__init__(program, around.inputs, {**intrinsics, **SEARCHES, **known},
                          ours=ours, by_words=True)  # fmt: skip
         self.around = around
         self.memory = _Accesses(self)
         self._running: list[_Frame] = []
+        self._barriers: list[str] = []
 
     def start(self, function: str, args: Sequence[Any]) -> Control:
         """Return where a thread stands that is about to call a function."""
@@ -343,15 +351,15 @@ class Thread(Evaluator):
             memory.next_instruction()
         else:
             raise Limit(f"more than {MOST_INSTRUCTIONS} instructions without an access that others see", here[-1])
-        return Step(
-            after, tuple(memory.reads), memory.writes, memory.touched, tuple(self.claims), None, at, memory.seen
-        )
+        return Step(after, tuple(memory.reads), memory.writes, memory.touched, tuple(self.claims), None, at,
+                    memory.seen, memory.by, tuple(self._barriers))  # fmt: skip
 
     # Where it stands ----------------------------------------------------------------------------
 
     def _resume(self, control: Control) -> None:
         self._running = [_Frame(f.function, f.block, f.index, dict(f.locals), f.site) for f in control.frames]
         self._named()
+        self._barriers = []
         self.claims, self._steps = [], 0
         self.trace.clear()
 
@@ -443,6 +451,8 @@ class Thread(Evaluator):
             if cause is not None:
                 raise Unsupported(f"{name}(): {cause.construct}", cause.loc)
             raise Unsupported(f"{name}() is neither in the source nor in the stubs", site)
+        if name in BARRIERS and function.loc.file in self.ours and self.memory.seen:
+            self._barriers.append(BARRIERS[name])
         if name in self._stack:
             raise Unsupported(f"recursion through {name}()", site)
         if name not in self._registers:
@@ -478,10 +488,10 @@ def _is_atomic(instruction: Assign) -> bool:
     return isinstance(instruction.target, Member) and instruction.target.tag == "atomic_t"
 
 
-def _at_once(run: Intrinsic) -> Intrinsic:
+def _at_once(name: str, run: Intrinsic) -> Intrinsic:
     def atomic(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
         assert isinstance(state.memory, _Accesses)
-        return state.memory.atomic(lambda: run(e, state, args, call))
+        return state.memory.atomic(lambda: run(e, state, args, call), name)
 
     return atomic
 

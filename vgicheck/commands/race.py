@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,12 +15,14 @@ from model.generation import GENERATIONS
 from properties.catalogue import SENTENCES
 
 from ..engine.tasks import Task
-from ..engine.verdict import Obligation
+from ..engine.verdict import Obligation, Run
 from ..report import race as report
 from ..report import text
 from .options import SECONDS_A_TASK, Options, Wrong, common, known, runs_natively, write_all
 
 if TYPE_CHECKING:
+    from proofs.scenes import Extent
+
     from ..check.tree import Source
 
 SMALL_NUMBER = click.IntRange(1, 8)
@@ -32,13 +36,17 @@ SMALL_NUMBER = click.IntRange(1, 8)
 @click.option("--native", is_flag=True, help="Of --source: replay refutations in compiled C too. This runs its code.")
 @click.option("--property", "names", multiple=True, metavar="PROPERTY", help="Of --between: only these properties.")
 @click.option("--generation", default="", help="Whose choices the model makes; by default what an argument is about.")
-@click.option("--vcpus", type=SMALL_NUMBER, help="One machine of this many vCPUs, instead of several small ones.")
-@click.option("--cpus", type=SMALL_NUMBER, help="Physical CPUs of it; by default as many as vCPUs.")
-@click.option("--irqs", type=SMALL_NUMBER, help="Level-triggered shared interrupts of it.")
+@click.option(
+    "--vcpus",
+    type=SMALL_NUMBER,
+    help="One machine of this many vCPUs; of --source, machines of up to so many.",
+)
+@click.option("--cpus", type=SMALL_NUMBER, help="Physical CPUs of it; by default as many as vCPUs. Not of --source.")
+@click.option("--irqs", type=SMALL_NUMBER, help="Level-triggered shared interrupts of it; of --source, up to so many.")
 @click.option("--lrs", type=SMALL_NUMBER, help="List registers of it, or of the machines of --source.")
 @click.option("--limit-states", type=click.IntRange(1), help="States of one machine, at the most.")
 @click.option("--show-all", is_flag=True, help="Show every step that may break a conclusion, each once.")
-@click.option("--litmus", metavar="DIR", help="Write the two-CPU cores of arguments there, for herd7.")
+@click.option("--litmus", metavar="DIR", help="Write the cores of arguments, or runs of --source, there for herd7.")
 @click.option("--fix", "--fix?", "fix", is_flag=True, help="Ask which smallest change of switches mends a conclusion.")
 @common
 def race(
@@ -62,13 +70,29 @@ def race(
     if source is not None:
         if options.solver == "two":
             raise Wrong("--solver two: no second engine runs C; leave it out with --source")
-        if generation or show_all or fix or litmus or (vcpus, cpus, irqs) != (None,) * 3:
-            raise Wrong(
-                "--source goes with arguments or --between, --lrs, --limit-states and --native; leave the rest out"
-            )
+        if generation or fix or cpus:
+            raise Wrong("--source takes no --generation, --fix or --cpus: of C each vCPU has a CPU of its own")
+        if between and (litmus or show_all or vcpus or irqs):
+            raise Wrong("--between lets two functions meet; ask it without --show-all, --litmus, --vcpus and --irqs")
+        if vcpus == 1:
+            raise Wrong("--vcpus 1: the arguments of --source have an interrupt that moves; give two or more")
         if (between and arguments) or (names and not between):
             raise Wrong("--between is a question of its own, and --property belongs to it; leave the arguments out")
-        _race_source(source, arguments, between, names, limit_states, native, lrs, options)
+        from proofs.scenes import Extent
+
+        _race_source(
+            source,
+            arguments,
+            between,
+            names,
+            limit_states,
+            native,
+            lrs,
+            Extent(vcpus or 2, irqs or 1),
+            show_all,
+            litmus,
+            options,
+        )
     if native:
         raise Wrong("--native belongs to --source; the model is no C")
     from proofs import races, second
@@ -129,6 +153,9 @@ def _race_source(
     limit: int | None,
     native: bool,
     lrs: int | None,
+    extent: Extent,
+    show_all: bool,
+    litmus: str | None,
     options: Options,
 ) -> NoReturn:
     """Judge arguments of a C source, or ask what two of its functions break that run at the same time."""
@@ -145,6 +172,8 @@ def _race_source(
     known("", arguments, ARGUMENTS, "arguments")
     known("--property", names, meetings.IDS, "properties")
     known("--between", between or (), FUNCTION, "functions that race")
+    if litmus is not None:
+        write_all("--litmus", litmus, {})
     try:
         of_patch = _of_patch(source)
         found_source = of_patch or find(source)
@@ -157,7 +186,8 @@ def _race_source(
     except SourceError as error:
         raise Wrong(str(error)) from None
     assumed = (*meetings.ASSUMED, *([meetings.OF_A_PATCH] if of_patch else []))
-    where = meetings.Source(reading, path, digest_of(reading.text), limit or meetings.LIMIT, assumed, native, lrs)
+    where = meetings.Source(reading, path, digest_of(reading.text), limit or meetings.LIMIT, assumed, native, lrs,
+                            litmus is not None, extent)  # fmt: skip
     chosen = [ARGUMENTS[name] for name in dict.fromkeys(arguments or ARGUMENTS)]
     if between:
         one, two = (FUNCTION[name].name for name in between)
@@ -168,12 +198,20 @@ def _race_source(
         tasks = [c_arguments.task(argument, where) for argument in chosen]
     with options.runner() as runner:
         answers = runner.run(tasks, SECONDS_A_TASK * options.timeout)
+        if show_all:
+            speaking = [n for n, argument in enumerate(chosen) if c_arguments.speaks_of(argument, where)]
+            causes = [c_arguments.cause_task(chosen[n], where) for n in speaking]
+            for n, more in zip(speaking, runner.run(causes, SECONDS_A_TASK * options.timeout), strict=True):
+                answers[n] += more
     found = [o for answer in answers for o in answer]
     if between:
         asked: Mapping[str, str] = meetings.SENTENCES
         table = tuple(text.table(found, {}, methods=True))
     else:
         asked = races.ASKED | meetings.SENTENCES
+        if litmus is not None:
+            cores = [o for answer in answers for o in _with_cores(answer)]
+            write_all("--litmus", litmus, {_file_of(o): o.core.text for o in cores if o.core and o.core.text})
         shown = [_claim_of_c(*pair, path) for pair in zip(chosen, answers, strict=True)]
         table = tuple(report.claims(shown, found))
     lines = (
@@ -186,6 +224,32 @@ def _race_source(
         text.summary(found),
     )
     options.answer("race", {"name": source, "files": [path]}, found, lines)
+
+
+def _file_of(o: Obligation) -> str:
+    """Return the name of the file for the core of a run."""
+    return re.sub(r"[^\w.-]+", "-", f"{o.subject}.{o.property}.litmus")
+
+
+def _with_cores(answer: Sequence[Obligation]) -> list[Obligation]:
+    """Return those of an argument's obligations of which the core was asked for, of those with one run the first.
+
+    What follows from a premise comes last.
+    """
+    from proofs.races import FOLLOWS
+
+    first: dict[Run | None, Obligation] = {}
+    for o in sorted(answer, key=lambda o: o.property == FOLLOWS):
+        if o.core is not None:
+            first.setdefault(o.run, o)
+    return list(first.values())
+
+
+def _written(answer: Sequence[Obligation]) -> Iterator[str]:
+    """Say of each run of an argument of C where its core is, or why it has none."""
+    for o in _with_cores(answer):
+        assert o.core is not None
+        yield f"{o.property}: {f'not written: {o.core.missing}' if o.core.missing else _file_of(o)}"
 
 
 def _of_patch(source: str) -> Source | None:
@@ -213,7 +277,11 @@ def _claim_of_c(argument: Any, answer: Sequence[Obligation], path: str) -> repor
     from proofs.arguments.in_c import IN_C
 
     in_c = IN_C.get(argument.id, argument)
-    return _shown(argument, answer, path, in_c.premise.sentence, [p.sentence for p in in_c.granted], meetings.SENTENCES)
+    granted = [p.sentence for p in in_c.granted]
+    return replace(
+        _shown(argument, answer[:3], path, in_c.premise.sentence, granted, meetings.SENTENCES),
+        written=tuple(_written(answer)),
+    )
 
 
 def _shown(

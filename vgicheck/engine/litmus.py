@@ -8,8 +8,9 @@ change places in other ways too: what never happens here may happen there, and t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,20 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Swap:
+    """register = xchg(name, value), one access to others; `relaxed`, it is xchg_relaxed(), which orders nothing."""
+
+    register: str
+    name: str
+    value: int
+    relaxed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Barrier:
-    """smp_mb()."""
+    """A barrier by its name: smp_mb(), smp_rmb() or smp_wmb(), of which only the first waits for stores to be seen."""
+
+    name: str = "smp_mb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +62,24 @@ class Unlock:
     name: str
 
 
-Access = Write | Read | Barrier | Lock | Unlock
+FULL = "smp_mb"
+"""The barrier that waits for stores."""
+Access = Write | Read | Swap | Barrier | Lock | Unlock
 
 
 @dataclass(frozen=True, slots=True)
 class Litmus:
     """Programs of some CPUs, and an outcome that is asked about: variables and, as in "1:r0", registers of a CPU.
 
-    Everything is zero at first.  Raises `ValueError` where the outcome speaks of what no CPU reads or writes.
+    What `initial` does not name is zero at first; `notes` are remarks on accesses, by the CPU and their place there.
+    Raises `ValueError` where the outcome speaks of what no CPU reads or writes.
     """
 
     name: str
     cpus: tuple[tuple[Access, ...], ...]
     outcome: Mapping[str, int]
+    initial: Mapping[str, int] = field(default_factory=dict)
+    notes: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = {*self.variables, *(f"{n}:{a.register}" for n, a in self._reads())}
@@ -73,8 +91,14 @@ class Litmus:
                 if f"{n}:{register}" not in known:
                     raise ValueError(f"{self.name}: CPU {n} asks for {register}, which it does not read")
 
-    def _reads(self) -> Iterator[tuple[int, Read]]:
-        return ((n, a) for n, cpu in enumerate(self.cpus) for a in cpu if isinstance(a, Read))
+    def _reads(self) -> Iterator[tuple[int, Read | Swap]]:
+        return ((n, a) for n, cpu in enumerate(self.cpus) for a in cpu if isinstance(a, Read | Swap))
+
+    @property
+    def settled(self) -> dict[str, int]:
+        """The registers of the outcome that are read once, with their values there: what they hold then stays."""
+        read = Counter(f"{n}:{a.register}" for n, a in self._reads())
+        return {what: value for what, value in self.outcome.items() if read[what] == 1}
 
     def _writes(self) -> Iterator[tuple[int, Write]]:
         return ((n, a) for n, cpu in enumerate(self.cpus) for a in cpu if isinstance(a, Write))
@@ -82,7 +106,7 @@ class Litmus:
     @property
     def variables(self) -> tuple[str, ...]:
         """The shared variables, in the order in which they are first named."""
-        return tuple(dict.fromkeys(a.name for cpu in self.cpus for a in cpu if isinstance(a, Write | Read)))
+        return tuple(dict.fromkeys(a.name for cpu in self.cpus for a in cpu if isinstance(a, Write | Read | Swap)))
 
     @property
     def locks(self) -> tuple[str, ...]:
@@ -109,11 +133,12 @@ def happens(test: Litmus, buffers: bool) -> bool:
     """Say whether the outcome is that of some order of the accesses, with store buffers or without."""
     empty: tuple[tuple[str, int], ...] = ()
     cpus = len(test.cpus)
-    start = _State((0,) * cpus, frozenset(), (empty,) * cpus, frozenset(), frozenset())
-    left, seen = [start], {start}
+    start = _State((0,) * cpus, frozenset(), (empty,) * cpus, frozenset(test.initial.items()), frozenset())
+    left, seen, settled = [start], {start}, test.settled.items()
     while left:
         state = left.pop()
         new = list(_steps(test, state, buffers))
+        new = [s for s in new if all(dict(s.registers).get(what, value) == value for what, value in settled)]
         if not new and _ended(test, state) and _shows(test, state):
             return True
         left += (s for s in new if s not in seen)
@@ -162,8 +187,14 @@ def _made(s: _State, n: int, a: Access) -> _State | None:
         own = [value for name, value in s.buffers[n] if name == a.name]
         value = own[-1] if own else dict(s.memory).get(a.name, 0)
         return replace(s, registers=frozenset({**known, f"{n}:{a.register}": value}.items()))
+    if isinstance(a, Swap):
+        if s.buffers[n]:
+            return None
+        memory = dict(s.memory)
+        registers = {**known, f"{n}:{a.register}": memory.get(a.name, 0)}
+        return replace(s, registers=frozenset(registers.items()), memory=frozenset({**memory, a.name: a.value}.items()))
     if isinstance(a, Barrier):
-        return None if s.buffers[n] else s
+        return None if s.buffers[n] and a.name == FULL else s
     if isinstance(a, Lock):
         return None if a.name in s.held else replace(s, held=s.held | {a.name})
     return _stored(s, n, f"{LET_GO}{a.name}", 0)
@@ -182,11 +213,15 @@ def herd7(test: Litmus, remark: Sequence[str] = ()) -> str:
     lines = [f"C {test.name}", ""]
     if remark:
         lines += ["(*", *(f" * {line}" for line in remark), " *)", ""]
-    lines += ["{}", ""]
+    first = [f"\t{name}={value};" for name, value in test.initial.items() if value]
+    lines += [*(["{", *first, "}"] if first else ["{}"]), ""]
     for n, cpu in enumerate(test.cpus):
-        registers = dict.fromkeys(a.register for a in cpu if isinstance(a, Read))
+        registers = dict.fromkeys(a.register for a in cpu if isinstance(a, Read | Swap))
         lines += [f"P{n}({parameters})", "{", *(f"\tint {r};" for r in registers), *([""] if registers else [])]
-        lines += [line for a in cpu for line in _text(a)]
+        for i, a in enumerate(cpu):
+            *rest, last = _text(a)
+            note = test.notes.get((n, i), "")
+            lines += [*rest, f"{last} // {note}" if note else last]
         lines += ["}", ""]
     wanted = " /\\ ".join(f"{what}={value}" for what, value in test.outcome.items())
     return "\n".join([*lines, f"exists ({wanted})", ""])
@@ -199,7 +234,9 @@ def _text(a: Access) -> Iterator[str]:
         yield from ([f"\tif ({condition})", f"\t\t{store}"] if condition else [f"\t{store}"])
     elif isinstance(a, Read):
         yield f"\t{a.register} = READ_ONCE(*{a.name});"
+    elif isinstance(a, Swap):
+        yield f"\t{a.register} = {'xchg_relaxed' if a.relaxed else 'xchg'}({a.name}, {a.value});"
     elif isinstance(a, Barrier):
-        yield "\tsmp_mb();"
+        yield f"\t{a.name}();"
     else:
         yield f"\t{'spin_lock' if isinstance(a, Lock) else 'spin_unlock'}({a.name});"

@@ -22,13 +22,14 @@ class Task:
 
     `key` tells, with the program's text, all that determines the questions; `promised` names property and subject
     of each obligation, in the order in which `run` yields them.  `prepare` is called before the process is made, in
-    the parent: what it computes once serves many tasks.
+    the parent: what it computes once serves many tasks.  With `more` it may yield more behind what it promises.
     """
 
     key: tuple[str, ...]
     promised: tuple[tuple[str, str], ...]
     run: Callable[[], Iterable[Obligation]]
     prepare: Callable[[], object] = field(default=lambda: None)
+    more: bool = False
 
 
 class Watcher(Protocol):
@@ -87,6 +88,8 @@ class Runner:
             elif isinstance(event, Ended):
                 task = tasks[left[event.task]]
                 answers = found.setdefault(left[event.task], [])
+                if task.more and event.reason:
+                    answers.clear()  # who is to say what it would have yielded
                 for name, subject in task.promised[len(answers) :]:
                     reason = event.reason or "its task ended without an answer"
                     answers.append(Obligation(name, subject, Verdict.UNKNOWN, reason=reason))
@@ -100,17 +103,18 @@ class Runner:
 
     def _take(self, task: Task, answers: list[Obligation], answer: Obligation) -> None:
         promised = task.promised[len(answers)] if len(answers) < len(task.promised) else None
-        if (answer.property, answer.subject) != promised:
+        if (answer.property, answer.subject) != promised and not (task.more and promised is None):
             raise ValueError(f"{answer.id} is not the obligation that its task promised, {promised}")
         answers.append(answer)
-        self.watcher.judged(answer)
+        if promised is not None:
+            self.watcher.judged(answer)
 
     def _known(self, task: Task) -> list[Obligation] | None:
         if self.results is None:
             return None
         known = self.results.get(self._key(task), texts=self.portfolio.keep)
-        named = known is not None and tuple((o.property, o.subject) for o in known) == task.promised
-        return known if named else None
+        names = tuple((o.property, o.subject) for o in known or ())
+        return known if (names[: len(task.promised)] if task.more else names) == task.promised else None
 
     def _key(self, task: Task) -> tuple[str, ...]:
         return (*task.key, f"{self.portfolio.timeout:g}", "two" if self.portfolio.two else "any")

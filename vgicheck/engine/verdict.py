@@ -133,6 +133,14 @@ class Nearest:
     verdict: Verdict
 
 
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The core of a run of several CPUs, as `text` for herd7; where there is none, `missing` says why."""
+
+    text: str = ""
+    missing: str = ""
+
+
 @dataclass(slots=True)
 class Obligation:
     """A property claimed of a subject, and its verdict.
@@ -161,6 +169,8 @@ class Obligation:
     settled: bool = False
     nearest: Nearest | None = None
     """For a generation that breaks the property: what would mend it."""
+    core: Core | None = None
+    """For a run of C, where it was asked for."""
 
     @builtins.property
     def id(self) -> str:

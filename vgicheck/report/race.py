@@ -14,7 +14,7 @@ class Claim:
     """An argument as it is shown: its id, its words, where they stand, of which generation, and what came of it.
 
     `between` names the functions that overlap, `granted` what is not in doubt, `core` what becomes of its two-CPU core
-    where accesses change places; `asked` says by property what was asked.
+    where accesses change places; `asked` says by property what was asked, `written` what became of the cores of runs.
     """
 
     id: str
@@ -26,6 +26,7 @@ class Claim:
     granted: tuple[str, ...]
     core: str
     asked: Mapping[str, str]
+    written: tuple[str, ...] = ()
 
 
 def claims(shown: Sequence[Claim], obligations: Sequence[Obligation]) -> Iterator[str]:
@@ -44,10 +45,12 @@ def claims(shown: Sequence[Claim], obligations: Sequence[Obligation]) -> Iterato
             yield from wrapped("reordering:", claim.core, indent=2)
         for o in (o for o in own if o.property in claim.asked or o.verdict is not Verdict.PROVED):
             run = f"  [{numbers[o.subject, o.run]}]" if o.run is not None else ""
-            said = claim.asked.get(o.property, o.reason) if o.run is not None or not o.reason else o.reason
-            yield f"  {o.property:<25} {shown_verdict(o):<9} {said}{run}".rstrip()
+            what = claim.asked.get(o.property, o.reason) if o.run is not None or not o.reason else o.reason
+            yield f"  {o.property:<25} {shown_verdict(o):<9} {what}{run}".rstrip()
         for bounds in dict.fromkeys(o.bounds for o in own if o.verdict is Verdict.PROVED):
             yield from wrapped("proved for:", bounds, indent=2)
         for method in dict.fromkeys(o.method for o in own if o.verdict is Verdict.PROVED):
             yield from wrapped("proved by:", method, indent=2)
+        for said in claim.written:
+            yield from wrapped("litmus:", said, indent=2)
         yield ""
