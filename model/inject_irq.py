@@ -1,6 +1,7 @@
-"""`vgic_update_irq_state` as a function of its own: what it finds of a VM, and what it leaves.
+"""`vgic_update_irq_state`, `kvm_vgic_inject_irq` and `vgic_update_state` as functions of their own: what each finds of
+a VM, and what it leaves.
 
-The step of the machine that does the same is in `model.injection`; here it is run on a machine of which nothing else
+The steps of the machine that do the same are in `model.injection`; here they are run on a machine of which nothing else
 matters.
 """
 
@@ -9,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from vgicheck.engine.domain import Finite
+from vgicheck.engine.domain import Domain, Finite
 from vgicheck.engine.maps import Map, MapOf
-from vgicheck.engine.values import Width, field_of, ite, zeroed
+from vgicheck.engine.values import Width, and_, field_of, ite, lt, widened, zeroed
 
 from . import injection
 from .distributor import Banked, Word, narrow, wide
@@ -43,8 +44,39 @@ class InjectState:
     told: Word
 
 
+@dataclass(frozen=True, slots=True)
+class InjectionState:
+    """What `kvm_vgic_inject_irq` finds: a VM and an interrupt, as `vgic_update_irq_state` does.
+
+    nr_cpus  of the VM, of which only these are kicked
+    kicked   `kvm_vcpu_kick`, by vCPU
+    result   0
+    """
+
+    vm: InjectState
+    nr_cpus: Word
+    kicked: Annotated[Map[bool], MapOf((3,), bool)]
+    result: Annotated[int, Width(32, signed=True)]
+
+
+def kvm_vgic_inject_irq(s: InjectionState, switches: Switches) -> InjectionState:
+    """Set a line; where that matters to a vCPU, kick all that have something to look at."""
+    new, told = _updated(s.vm, NOTHING, switches)
+    return replace(s, vm=_with(s.vm, new), kicked=_kicked(new, told, s.nr_cpus, switches), result=0)
+
+
+def _kicked(s: Machine, told: bool, nr_cpus: int, switches: Switches) -> Map[bool]:
+    kick = injection.kick_vcpus(s, switches).thread.kick
+    return Map(lambda key: and_(told, lt(widened(key[0], 32), nr_cpus), kick[key]))
+
+
 def vgic_update_irq_state(s: InjectState, switches: Switches) -> InjectState:
     """Set a line; where that matters to a vCPU, have it look."""
+    new, told = _updated(s, NOTHING, switches)
+    return replace(_with(s, new), told=ite(told, 1, 0, width=32))
+
+
+def _updated(s: InjectState, domain: Domain, switches: Switches) -> tuple[Machine, bool]:
     nothing = zeroed(Machine)
     vm = replace(
         nothing.vm,
@@ -57,11 +89,8 @@ def vgic_update_irq_state(s: InjectState, switches: Switches) -> InjectState:
     )
     machine = replace(nothing, vm=vm, shadow=replace(nothing.shadow, cached=s.pending))
     vcpu, intid = field_of(s.cpuid, 2, 0), field_of(s.irq, 9, 0)
-    new, told = injection.vgic_update_irq_state(machine, vcpu, intid, s.level, NOTHING, switches)
-    return replace(
-        s,
-        irq_state=wide(new.vm.irq_state),
-        pending=new.shadow.cached,
-        pending_on_cpu=new.vm.pending_on_cpu,
-        told=ite(told, 1, 0, width=32),
-    )
+    return injection.vgic_update_irq_state(machine, vcpu, intid, s.level, domain, switches)
+
+
+def _with(s: InjectState, new: Machine) -> InjectState:
+    return replace(s, irq_state=wide(new.vm.irq_state), pending=new.shadow.cached, pending_on_cpu=new.vm.pending_on_cpu)

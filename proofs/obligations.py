@@ -28,7 +28,7 @@ SWITCHES: dict[str, tuple[str, ...]] = {
     "vgic_process_maintenance": ("irq_rearms",),
     "vgic_queue_irq": ("marks_every_irq", "map_by_source", "queue_finds_", "requeue_"),
     **dict.fromkeys(flush.NAMES, ("queue_clears_", "queue_private_", "marks_every_irq", "flush_retires")),
-    "vgic_update_irq_state": ("inject_skips_active", "lowering_"),
+    **dict.fromkeys(("vgic_update_irq_state", "kvm_vgic_inject_irq"), ("inject_skips_active", "lowering_")),
     "kvm_vgic_vcpu_init": ("lr_count_", "vcpu_id_", "vmcr_"),
     "kvm_vgic_hyp_init": ("hyp_",),
     "kvm_vgic_init": ("init_", "addresses_", "targets_"),
@@ -53,6 +53,7 @@ NOT_THE_REFERENCE = (
     *flush.NAMES,
     "vgic_process_maintenance",
     "vgic_update_irq_state",
+    "kvm_vgic_inject_irq",
 )
 """What the reference does otherwise than by switches of these functions' models."""
 

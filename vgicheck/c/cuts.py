@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..engine.guards import TRUE
 from ..engine.values import alike
-from .domain import Address
+from .domain import Address, is_null
 from .ir import Assign, Block, Branch, Call, Goto, Int, Load, Local, Program, Unsupported, parts
 from .memory import Inputs, Place
 from .standins import footprint_of
@@ -44,11 +45,47 @@ class Cut:
         """Count a call. Raises `Unsupported` for one with anything else than it must be called with."""
         if len(args) != 1 + self.numbers or not _leads_to(args[0], self.given(e.inputs)):
             raise Unsupported(f"a call of {self.function}() with something that is not at hand", call.loc)
-        key = tuple(args[1:])
-        place = Place(self.region, key, COUNT, (1 << 16,) * self.numbers, object=self.region)
-        count = e.domain.binary("+", state.memory.region(place)[key], 1, COUNT, COUNT)
-        state.memory.put(place, key, count, True)
+        _count(e, state, self.region, tuple(args[1:]), TRUE)
         return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """A function of the kernel's that does nothing to the memory: that it is called is what counts, and of what.
+
+    It has one argument, a pointer into `array`.
+    """
+
+    function: str
+    array: str
+
+    @property
+    def region(self) -> str:
+        """The cells that count its calls, by the index of what it is called with."""
+        return f"{CALLS}.{self.function}[]"
+
+    def noted(self, e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
+        """Count a call; one with NULL is for who judges what C leaves undefined, and is not followed.
+
+        Raises `Unsupported` for one with anything else than an element of the array.
+        """
+        (pointer,), g = args, e.guards
+        options = e.domain.options(pointer, state.path)
+        null = g.any(guard for guard, to in options if is_null(to))
+        e.require(state, "no-undefined", g.not_(null), call.loc, f"{self.function}() is not called with NULL")
+        for guard, to in options:
+            if is_null(to):
+                continue
+            if not isinstance(to, Address) or to.object != self.array or len(to.path) != 1:
+                raise Unsupported(f"a call of {self.function}() with something that is not at hand", call.loc)
+            _count(e, state, self.region, to.path, guard)
+        return 0
+
+
+def _count(e: Evaluator, state: State, region: str, key: tuple[Any, ...], guard: int) -> None:
+    place = Place(region, key, COUNT, (1 << 16,) * len(key), object=region)
+    count = e.domain.binary("+", state.memory.region(place)[key], 1, COUNT, COUNT)
+    state.memory.put(place, key, count, guard)
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ class Judge:
             feasible.assume(fact)
 
         at_the_end(self.program, self.bound.entry, [c.function for c in self.bound.cuts if isinstance(c, Last)])
-        self._inputs = Arbitrary(constrain, relate, self.bound.pointers)
+        self._inputs = Arbitrary(constrain, relate, self.bound.pointers, fixed=self.bound.fixed)
         self._evaluator = self._evaluating(self._inputs, feasible)
         self._summary = self._called(self._evaluator)
         for cut in self.bound.cuts:
@@ -359,7 +359,7 @@ class Judge:
         return cells, mapped(lambda c: _number(model.eval(c, model_completion=True)), self.at)
 
     def _run(self, question: Question, cells: Cells) -> Plain:
-        given = Given(cells, self.bound.pointers)
+        given = Given(cells, self.bound.pointers, self.bound.fixed)
         evaluator = self._evaluating(given, bool)
         summary = self._called(evaluator)
         arguments = self.bound.arguments(given)
