@@ -29,6 +29,8 @@ SWITCHES: dict[str, tuple[str, ...]] = {
     "vgic_queue_irq": ("marks_every_irq", "map_by_source", "queue_finds_", "requeue_"),
     **dict.fromkeys(flush.NAMES, ("queue_clears_", "queue_private_", "marks_every_irq", "flush_retires")),
     **dict.fromkeys(("vgic_update_irq_state", "kvm_vgic_inject_irq"), ("inject_skips_active", "lowering_")),
+    "vgic_update_state": (),
+    "compute_pending_for_cpu": (),
     "kvm_vgic_vcpu_init": ("lr_count_", "vcpu_id_", "vmcr_"),
     "kvm_vgic_hyp_init": ("hyp_",),
     "kvm_vgic_init": ("init_", "addresses_", "targets_"),
@@ -54,6 +56,8 @@ NOT_THE_REFERENCE = (
     "vgic_process_maintenance",
     "vgic_update_irq_state",
     "kvm_vgic_inject_irq",
+    "vgic_update_state",
+    "compute_pending_for_cpu",
 )
 """What the reference does otherwise than by switches of these functions' models."""
 

@@ -13,7 +13,8 @@ from properties.property import At
 from vgicheck.c.binding import GIVEN, Bound, Invariant, View
 from vgicheck.c.cuts import Outside
 from vgicheck.c.ir import Program
-from vgicheck.engine.values import bit, field_of, ite, lt, not_, same, widened
+from vgicheck.engine.maps import Map
+from vgicheck.engine.values import bit, field_of, ite, lt, not_, widened
 from vgicheck.engine.verdict import Assumption
 
 from . import kvm_2012, vcpu, vgic
@@ -80,6 +81,12 @@ def _there(s: InjectionState) -> Sequence[tuple[Any, Assumption]]:
     return [(lt(to, s.nr_cpus), THERE)]
 
 
+def pending(program: Program, view: View) -> Map[bool]:
+    """Read what waits for each vCPU, by vCPU and INTID."""
+    apart = has(program, "vgic_cpu", "pending_percpu")
+    return view.map(partial(vcpu.split_bit, view, PRIVATE, SHARED) if apart else partial(view.bit, PENDING))
+
+
 def _state(program: Program, function: str, view: View) -> InjectState:
     _, cpuid, irq, level = program.functions[function].params
     inputs = view.memory.inputs
@@ -92,11 +99,7 @@ def _state(program: Program, function: str, view: View) -> InjectState:
         irq_active=kvm_2012.banked(view, "irq_active"),
         irq_state=kvm_2012.banked(view, "irq_state"),
         irq_spi_cpu=view.map(partial(_spi_cpu, view), width=3),
-        pending=view.map(
-            partial(vcpu.split_bit, view, PRIVATE, SHARED)
-            if has(program, "vgic_cpu", "pending_percpu")
-            else partial(view.bit, PENDING)
-        ),
+        pending=pending(program, view),
         pending_on_cpu=kvm_2012.pending_on_cpu(view),
         told=0,
     )
@@ -115,7 +118,7 @@ def _bound(program: Program, name: str, abstract: Any, transition: Any, prefer: 
         vcpu.BITMAPS | {PENDING, PRIVATE, SHARED},
         arguments=partial(arguments, program, name),
         pointers=vgic.pointers,
-        fixed={f"{vgic.VCPUS}[].vcpu_id": lambda key: key[0]},
+        fixed=vgic.INDICES,
     )
 
 
@@ -128,12 +131,7 @@ def _assumed(cpuid: str, irq: str, level: str, irqs: int) -> list[Invariant]:
         Invariant(f"{GIVEN}.{irq}", lambda key, value: lt(value, irqs), "irq_num is below VGIC_NR_IRQS", CALLER),
         Invariant(f"{GIVEN}.{cpuid}", lambda key, value: lt(value, MAX_CPUS), f"cpuid is below {MAX_CPUS}", CALLER),
         Invariant(f"{GIVEN}.{level}", lambda key, value: lt(value, 2), "", ""),
-        Invariant(
-            f"{vgic.VCPUS}[].vcpu_id",
-            lambda key, value: same(value, key[0]),
-            "vCPUs stand in kvm->vcpus by their ids",
-            "the VMM, which creates them in this order",
-        ),
+        vgic.ID_IS_INDEX,
         Invariant(
             f"{vgic.DIST}.irq_spi_cpu[]",
             lambda key, value: lt(value, MAX_CPUS),

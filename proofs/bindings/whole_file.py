@@ -11,14 +11,17 @@ from collections.abc import Collection
 from vgicheck.c.binding import Bound
 from vgicheck.c.ir import Program
 
-from . import flush, handlers, injection, interrupts, trees_2012, v3_10
+from . import flush, handlers, injection, interrupts, trees_2012, update, v3_10
 from .vgic import nr_irqs
 
-BINDINGS = (trees_2012, v3_10, injection, handlers, flush)
+BINDINGS = (trees_2012, v3_10, injection, update, handlers, flush)
 """What each binds is told apart by what a source has."""
 READS = {
     "kvm_vgic_vcpu_init": "GICH_VTR any",
     injection.UPDATE: "all lines",
+    injection.INJECT: "all lines",
+    update.COMPUTE: "any vCPU",
+    update.UPDATE: "any answer of compute_pending_for_cpu",
     handlers.SGI: "any word",
     **dict.fromkeys(flush.NAMES, "any answer of vgic_queue_irq"),
 }

@@ -3,8 +3,10 @@
 One that is called at the `Last` meets what the caller leaves behind: nothing follows but other such calls, in an order
 that is known, and the return.  So a caller is judged by what it leaves and by which of them it calls.
 
-One that stands `Aside` writes nothing that its caller touches, and may answer anything.  It is called at most once with
-the same numbers, and with other numbers in an order that is known.
+One that stands `Aside` writes nothing that its caller touches, looks at nothing that its caller writes later, and may
+answer anything.  It is called at most once with the same numbers, and with other numbers in an order that is known.
+
+One from `Outside` of the source does nothing to the memory.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..engine.guards import TRUE
+from ..engine.guards import FALSE, TRUE
 from ..engine.values import alike
 from .domain import Address, is_null
 from .ir import Assign, Block, Branch, Call, Goto, Int, Load, Local, Program, Unsupported, parts
@@ -69,17 +71,22 @@ class Outside:
 
         Raises `Unsupported` for one with anything else than an element of the array.
         """
-        (pointer,), g = args, e.guards
-        options = e.domain.options(pointer, state.path)
-        null = g.any(guard for guard, to in options if is_null(to))
-        e.require(state, "no-undefined", g.not_(null), call.loc, f"{self.function}() is not called with NULL")
-        for guard, to in options:
-            if is_null(to):
-                continue
-            if not isinstance(to, Address) or to.object != self.array or len(to.path) != 1:
-                raise Unsupported(f"a call of {self.function}() with something that is not at hand", call.loc)
-            _count(e, state, self.region, to.path, guard)
+        for guard, index in _indices(e, state, self.function, self.array, args[0], call):
+            _count(e, state, self.region, (index,), guard)
         return 0
+
+
+def _indices(
+    e: Evaluator, state: State, function: str, array: str, pointer: Any, call: Call
+) -> Sequence[tuple[int, Any]]:
+    """Return which element of an array a pointer leads to, under which guard; where it is NULL no path goes on."""
+    g, options = e.guards, e.domain.options(pointer, state.path)
+    null = g.any(guard for guard, to in options if is_null(to))
+    e.require(state, "no-undefined", g.not_(null), call.loc, f"{function}() is not called with NULL")
+    found = [(guard, to) for guard, to in options if not is_null(to)]
+    if not all(isinstance(to, Address) and to.object == array and len(to.path) == 1 for _, to in found):
+        raise Unsupported(f"a call of {function}() with something that is not at hand", call.loc)
+    return [(guard, to.path[0]) for guard, to in found]
 
 
 def _count(e: Evaluator, state: State, region: str, key: tuple[Any, ...], guard: int) -> None:
@@ -97,11 +104,13 @@ class Last(Cut):
 class Aside(Cut):
     """A function that answers yes or no, with nothing to do with its caller otherwise.
 
-    `limits` are what the numbers must be below, and `rank` is what grows from call to call, of the numbers.
+    `limits` are what the numbers must be below, and `rank` is what grows from call to call, of the numbers.  With an
+    `array` it is called with any element of it, by an index that is the first of the numbers.
     """
 
     limits: tuple[int, ...] = ()
     rank: Callable[[tuple[int, ...]], tuple[int, ...]] = lambda numbers: numbers
+    array: str = ""
 
     @property
     def answers(self) -> str:
@@ -110,6 +119,14 @@ class Aside(Cut):
 
     def noted(self, e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
         """Count a call, and answer it. Raises `Unsupported` for one that is out of order."""
+        if self.array:
+            if not e.feasible(e.guards.term(state.path)):
+                state.path = FALSE
+                return 0
+            elements = _indices(e, state, self.function, self.array, args[0], call)
+            if len(elements) != 1:
+                raise Unsupported(f"a call of {self.function}() with one of several", call.loc)
+            args = [self.given(e.inputs), elements[0][1], *args[1:]]
         Cut.noted(self, e, state, args, call)
         key = tuple(args[1:])
         if not all(isinstance(number, int) for number in key):
@@ -123,9 +140,11 @@ class Aside(Cut):
         return e.domain.truth(e.guards.of(e.inputs.bit(self.answers, key)))
 
     def kept_apart(self, e: Evaluator) -> None:
-        """See that what was evaluated touched nothing that this may write. Raises `Unsupported` where it did."""
+        """See that what was evaluated touched nothing that this may write, and wrote nothing after a call that this may
+        look at. Raises `Unsupported` where it did.
+        """
         body = e.program.functions.get(self.function)
-        if body is None or len(body.params) != 1 + self.numbers:
+        if body is None or len(body.params) != 1 + self.numbers - bool(self.array):
             raise Unsupported(f"{self.function}() is not in the source as it is known", body.loc if body else None)
         args = [(self.given(e.inputs), body.locals[body.params[0]]), *((0, body.locals[p]) for p in body.params[1:])]
         found = footprint_of(e, body, args, {})
@@ -134,6 +153,9 @@ class Aside(Cut):
         both = sorted(found.written.keys() & e.layout.kinds.keys())
         if both:
             raise Unsupported(f"{self.function}() may write {both[0]}, which its caller touches", body.loc)
+        later = sorted(found.touched & e.wrote_later)
+        if later:
+            raise Unsupported(f"{self.function}() may look at {later[0]}, which its caller writes later", body.loc)
 
 
 def _leads_to(pointer: Any, wanted: Address) -> bool:

@@ -523,6 +523,8 @@ class Arbitrary:
         cell = z3.Const(name, sort)
         related = known.values() if symbolic else self._symbolic.get(region, ())
         for other, value in related:
+            if any(not is_symbolic(a) and not is_symbolic(b) and a != b for a, b in zip(key, other, strict=True)):
+                continue
             equal = same(tuple(_term(k) for k in key), tuple(_term(k) for k in other))
             if equal is not False:
                 self.relate(z3.Implies(equal, cell == value))
