@@ -247,7 +247,7 @@ bool vgic_handle_mmio(struct kvm_vcpu *vcpu, struct kvm_run *run, struct kvm_exi
 	return true;
 }
 
-static bool vgic_compute_pending(struct kvm_vcpu *vcpu)
+static bool compute_pending_for_cpu(struct kvm_vcpu *vcpu)
 {
 	struct vgic_dist *dist = &vcpu->kvm->arch.vgic;
 	unsigned long *pending = vcpu->arch.vgic_cpu.pending;
@@ -264,10 +264,12 @@ static void vgic_update_state(struct kvm *kvm)
 	struct kvm_vcpu *vcpu;
 	int c;
 
-	if (!kvm->arch.vgic.enabled)
+	if (!kvm->arch.vgic.enabled) {
+		set_bit(0, &kvm->arch.vgic.irq_pending_on_cpu);
 		return;
+	}
 	kvm_for_each_vcpu(c, vcpu, kvm)
-		if (vgic_compute_pending(vcpu))
+		if (compute_pending_for_cpu(vcpu))
 			set_bit(vcpu->vcpu_id, &kvm->arch.vgic.irq_pending_on_cpu);
 }
 
@@ -378,7 +380,7 @@ int kvm_vgic_inject_irq(struct kvm *kvm, int cpuid, unsigned int irq_num, bool l
 	struct vgic_dist *dist = &kvm->arch.vgic;
 	struct kvm_vcpu *vcpu;
 	unsigned long flags;
-	bool kick = false;
+	bool edge, kick = false;
 	int ret = 0;
 
 	spin_lock_irqsave(&dist->lock, flags);
@@ -389,16 +391,19 @@ int kvm_vgic_inject_irq(struct kvm *kvm, int cpuid, unsigned int irq_num, bool l
 		ret = -EINVAL;
 		goto out;
 	}
+	edge = vgic_test(&dist->irq_cfg, vcpu->vcpu_id, irq_num);
+	if (vgic_test(&dist->irq_state, vcpu->vcpu_id, irq_num) == level || (edge && !level))
+		goto out;
 	vgic_assign(&dist->irq_state, vcpu->vcpu_id, irq_num, level);
-	if (level && vgic_test(&dist->irq_enabled, vcpu->vcpu_id, irq_num)) {
+	kick = vgic_test(&dist->irq_enabled, vcpu->vcpu_id, irq_num);
+	if (kick && level) {
 		set_bit(irq_num, vcpu->arch.vgic_cpu.pending);
 		set_bit(vcpu->vcpu_id, &dist->irq_pending_on_cpu);
-		kick = true;
 	}
 out:
 	spin_unlock_irqrestore(&dist->lock, flags);
 	if (kick)
-		kvm_vcpu_kick(vcpu);
+		vgic_kick_vcpus(kvm);
 	return ret;
 }
 

@@ -11,13 +11,13 @@ from model.distributor import MAX_CPUS, NR_PRIVATE_IRQS
 from model.inject_irq import InjectionState, InjectState, kvm_vgic_inject_irq, vgic_update_irq_state
 from properties.property import At
 from vgicheck.c.binding import GIVEN, Bound, Invariant, View
-from vgicheck.c.cuts import Outside
+from vgicheck.c.cuts import Outside, calls
 from vgicheck.c.ir import Program
 from vgicheck.engine.maps import Map
 from vgicheck.engine.values import bit, field_of, ite, lt, not_, widened
 from vgicheck.engine.verdict import Assumption
 
-from . import kvm_2012, vcpu, vgic
+from . import kvm_2012, update, vcpu, vgic
 from .allocated import leads_somewhere
 from .called import arguments
 from .promise import has
@@ -27,7 +27,6 @@ UPDATE = "vgic_update_irq_state"
 PENDING, PRIVATE, SHARED = (f"{vgic.CPU}.{name}[]" for name in ("pending", "pending_percpu", "pending_shared"))
 CALLER = "kvm_vm_ioctl_irq_line"
 INJECT = "kvm_vgic_inject_irq"
-ONLINE = f"{vgic.KVM}.online_vcpus.counter"
 KICK = Outside("kvm_vcpu_kick", vgic.VCPUS)
 HAS_VGIC = Invariant(f"{vgic.DIST}.vctrl_base?", leads_somewhere, "the VM has a VGIC", CALLER)
 THERE = Assumption(
@@ -60,7 +59,10 @@ def _inject(program: Program, irqs: int) -> Bound:
     def abstract(view: View) -> InjectionState:
         return InjectionState(
             vm=_state(program, INJECT, view),
-            nr_cpus=view.word(ONLINE),
+            nr_cpus=view.word(update.ONLINE),
+            enabled=view.word(f"{vgic.DIST}.enabled"),
+            waits=update.answers(view),
+            asked=update.asked(view),
             kicked=view.map(lambda c: not_(view.word(KICK.region, c, bits=8) == 0)),
             result=view.returned(signed=True),
         )
@@ -70,7 +72,13 @@ def _inject(program: Program, irqs: int) -> Bound:
 
     found = _bound(program, INJECT, abstract, kvm_vgic_inject_irq, prefer, irqs)
     none = Invariant(KICK.region, lambda key, value: lt(value, 1), "", "")
-    return replace(found, invariants=[*found.invariants, none, HAS_VGIC], cuts=[KICK], related=_there)
+    asks = [update.ASKS] if any(update.COMPUTE in names for names in calls(program, INJECT).values()) else []
+    return replace(
+        found,
+        invariants=[*found.invariants, none, update.NOT_ASKED, HAS_VGIC],
+        cuts=[KICK, *asks],
+        related=_there,
+    )
 
 
 def _there(s: InjectionState) -> Sequence[tuple[Any, Assumption]]:
@@ -138,11 +146,6 @@ def _assumed(cpuid: str, irq: str, level: str, irqs: int) -> list[Invariant]:
             f"irq_spi_cpu is below {MAX_CPUS}",
             "vgic_set_target_reg",
         ),
-        Invariant(
-            ONLINE,
-            lambda key, value: lt(value, MAX_CPUS + 1),
-            f"there are at most {MAX_CPUS} vCPUs",
-            "kvm_vm_ioctl_create_vcpu",
-        ),
+        update.AT_MOST,
         Invariant(f"{vgic.DIST}.lock.held", lambda key, value: lt(value, 1), "no lock is held on entry", ""),
     ]

@@ -141,8 +141,8 @@ class Evaluator:
 
     `entered` has the functions that were called, each with the condition under which it was, `ranks` those of the calls
     of functions that stand aside (`cuts`), in the order in which they were evaluated, `wrote_later` the regions that
-    were written when there had been one, and `asked` is how often the stubs took any number.  Of a plain run, `trace` is the
-    lines taken and `wrote` the line that last wrote each cell.
+    were written when there had been one, and `asked` is how often the stubs took any number.  Of a plain run, `trace`
+    is the lines taken and `wrote` the line that last wrote each cell.
     """
 
     program: Program
