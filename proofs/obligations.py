@@ -38,6 +38,7 @@ SWITCHES: dict[str, tuple[str, ...]] = {
     "kvm_vgic_set_addr": ("addresses_", "set_addr_"),
     "vgic_handle_mmio": ("mmio_", "line_apart"),
     "vgic_dispatch_sgi": ("mmio_sgi_list", "mmio_sgi_reserved_"),
+    "GICD": ("mmio_sgi_sources",),
     "GICD_CTLR": ("mmio_lanes",),
     "GICD_IGROUPR": ("mmio_lanes",),
     "GICD_ISENABLER": ("mmio_lanes",),

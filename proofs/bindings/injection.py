@@ -28,6 +28,7 @@ PENDING, PRIVATE, SHARED = (f"{vgic.CPU}.{name}[]" for name in ("pending", "pend
 CALLER = "kvm_vm_ioctl_irq_line"
 INJECT = "kvm_vgic_inject_irq"
 KICK = Outside("kvm_vcpu_kick", vgic.VCPUS)
+NOT_KICKED = Invariant(KICK.region, lambda key, value: lt(value, 1), "", "")
 HAS_VGIC = Invariant(f"{vgic.DIST}.vctrl_base?", leads_somewhere, "the VM has a VGIC", CALLER)
 THERE = Assumption(
     "the vCPU that the interrupt goes to is there", "kvm_vm_ioctl_irq_line, and a guest that names only such"
@@ -63,7 +64,7 @@ def _inject(program: Program, irqs: int) -> Bound:
             enabled=view.word(f"{vgic.DIST}.enabled"),
             waits=update.answers(view),
             asked=update.asked(view),
-            kicked=view.map(lambda c: not_(view.word(KICK.region, c, bits=8) == 0)),
+            kicked=kicked(view),
             result=view.returned(signed=True),
         )
 
@@ -71,11 +72,10 @@ def _inject(program: Program, irqs: int) -> Bound:
         return [s.vm.irq == 34, s.vm.cpuid == 0, s.nr_cpus == 2, at.intid == 34, at.vcpu == 0]
 
     found = _bound(program, INJECT, abstract, kvm_vgic_inject_irq, prefer, irqs)
-    none = Invariant(KICK.region, lambda key, value: lt(value, 1), "", "")
     asks = [update.ASKS] if any(update.COMPUTE in names for names in calls(program, INJECT).values()) else []
     return replace(
         found,
-        invariants=[*found.invariants, none, update.NOT_ASKED, HAS_VGIC],
+        invariants=[*found.invariants, NOT_KICKED, update.NOT_ASKED, HAS_VGIC],
         cuts=[KICK, *asks],
         related=_there,
     )
@@ -87,6 +87,11 @@ def _there(s: InjectionState) -> Sequence[tuple[Any, Assumption]]:
         lt(s.vm.irq, NR_PRIVATE_IRQS), s.vm.cpuid, widened(s.vm.irq_spi_cpu[field_of(s.vm.irq, 9, 0)], 32), width=32
     )
     return [(lt(to, s.nr_cpus), THERE)]
+
+
+def kicked(view: View) -> Map[bool]:
+    """Read which vCPUs are kicked."""
+    return view.map(lambda c: not_(view.word(KICK.region, c, bits=8) == 0))
 
 
 def pending(program: Program, view: View) -> Map[bool]:

@@ -11,10 +11,10 @@ from collections.abc import Collection
 from vgicheck.c.binding import Bound
 from vgicheck.c.ir import Program
 
-from . import flush, handlers, injection, interrupts, trees_2012, update, v3_10
+from . import flush, handlers, injection, interrupts, lookup, trees_2012, update, v3_10
 from .vgic import nr_irqs
 
-BINDINGS = (trees_2012, v3_10, injection, update, handlers, flush)
+BINDINGS = (trees_2012, v3_10, injection, update, handlers, lookup, flush)
 """What each binds is told apart by what a source has."""
 READS = {
     "kvm_vgic_vcpu_init": "GICH_VTR any",

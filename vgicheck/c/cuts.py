@@ -12,31 +12,36 @@ One from `Outside` of the source does nothing to the memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..engine.guards import FALSE, TRUE
 from ..engine.values import alike
 from .domain import Address, is_null
-from .ir import Assign, Block, Branch, Call, Goto, Int, Load, Local, Program, Unsupported, parts
+from .ir import Assign, Block, Branch, Call, Goto, Int, Load, Loc, Local, Program, Unsupported, parts
 from .memory import Inputs, Place
-from .standins import footprint_of
+from .standins import Footprint, footprint_of
 
 if TYPE_CHECKING:
     from .summary import Evaluator, State
 
 COUNT = Int(8, False)
+NUMBER = Int(64, False)
 CALLS = "vgicheck_calls"
 """The object whose cells count how often each was called: no cells of the C."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A function that is not run, and the address that it must be called with first; what follows are numbers."""
+    """A function that is not run, and the address that it must be called with first; what follows are numbers.
+
+    `also` are addresses that come between.
+    """
 
     function: str
     given: Callable[[Inputs], Address]
     numbers: int = 0
+    also: tuple[Address, ...] = field(default=(), kw_only=True)
 
     @property
     def region(self) -> str:
@@ -45,10 +50,92 @@ class Cut:
 
     def noted(self, e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
         """Count a call. Raises `Unsupported` for one with anything else than it must be called with."""
-        if len(args) != 1 + self.numbers or not _leads_to(args[0], self.given(e.inputs)):
-            raise Unsupported(f"a call of {self.function}() with something that is not at hand", call.loc)
+        self._seen(e, args, call)
         _count(e, state, self.region, tuple(args[1:]), TRUE)
         return 0
+
+    def _seen(self, e: Evaluator, args: Sequence[Any], call: Call) -> None:
+        wanted = [self.given(e.inputs), *self.also]
+        met = zip(args, wanted, strict=False)
+        if len(args) != len(wanted) + self.numbers or not all(_leads_to(*pair) for pair in met):
+            raise Unsupported(f"a call of {self.function}() with something that is not at hand", call.loc)
+
+    @property
+    def _plain(self) -> int:
+        """How many arguments are numbers."""
+        return self.numbers
+
+    def _footprint(self, e: Evaluator) -> tuple[Footprint, Loc]:
+        """Return what a run of it from an unknown state may do. Raises `Unsupported` where that is not known."""
+        body = e.program.functions.get(self.function)
+        given = [self.given(e.inputs), *self.also, *([0] * self._plain)]
+        if body is None or len(body.params) != len(given):
+            raise Unsupported(f"{self.function}() is not in the source as it is known", body.loc if body else None)
+        found = footprint_of(e, body, [(a, body.locals[p]) for a, p in zip(given, body.params, strict=True)], {})
+        if found is None:
+            raise Unsupported(f"what {self.function}() writes is not known", body.loc)
+        later = sorted(found.touched & e.wrote_later)
+        if later:
+            raise Unsupported(f"{self.function}() may look at {later[0]}, which its caller writes later", body.loc)
+        return found, body.loc
+
+
+@dataclass(frozen=True, slots=True)
+class Between(Cut):
+    """A function after which its caller goes on; it may leave anything in the words `leaves`, and answer anything.
+
+    It writes nothing else that its caller touches, and looks at nothing that its caller writes later.  Of several that
+    one call may reach it is the last number that is noted, in `number`; what one with a higher `rank` does comes
+    after what the others do; one without has nothing to do with them, and looks at nothing.
+    """
+
+    name: str = field(kw_only=True)
+    leaves: tuple[Address, ...] = ()
+    rank: int | None = 0
+
+    @property
+    def region(self) -> str:
+        """The cell that counts its calls."""
+        return f"{CALLS}.{self.function}"
+
+    @property
+    def number(self) -> str:
+        """The cell that has the number that it was called with."""
+        return f"{CALLS}.number_of_{self.name}"
+
+    @property
+    def answer(self) -> str:
+        """The input that is what it answers."""
+        return f"{CALLS}.answer_of_{self.name}"
+
+    def left(self, inputs: Inputs, region: str, bits: int) -> Any:
+        """Return what it leaves in a word of the memory."""
+        return inputs.word(f"{region}@{self.name}", (), bits)
+
+    def noted(self, e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
+        """Count a call, and let it do anything. Raises `Unsupported` for one that is out of order."""
+        self._seen(e, args, call)
+        if self.rank is not None:
+            if e.ranks and not e.ranks[-1] <= (self.rank,):
+                raise Unsupported(f"a call of {self.function}() that is out of order", call.loc)
+            e.ranks.append((self.rank,))
+        _count(e, state, self.region, (), TRUE)
+        if self.numbers:
+            place = Place(self.number, (), NUMBER, (), object=self.number)
+            state.memory.put(place, (), e.domain.convert(args[-1], call.args[-1].type, NUMBER), TRUE)
+        for address in self.leaves:
+            place = e.layout.place(address)
+            state.memory.region(place)
+            state.memory.havoc(place.region, self.name)
+        return e.domain.truth(e.guards.of(e.inputs.bit(self.answer, ())))
+
+    def kept_apart(self, e: Evaluator) -> None:
+        """See that it does nothing else that its caller notices. Raises `Unsupported` where it may."""
+        found, loc = self._footprint(e)
+        own = {e.layout.place(address).region for address in self.leaves}
+        both = sorted((found.written.keys() & e.layout.kinds.keys()) - own)
+        if both:
+            raise Unsupported(f"{self.function}() may write {both[0]}, which its caller touches", loc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +200,11 @@ class Aside(Cut):
     array: str = ""
 
     @property
+    def _plain(self) -> int:
+        """The index in an array is no argument."""
+        return self.numbers - bool(self.array)
+
+    @property
     def answers(self) -> str:
         """The inputs that are its answers."""
         return f"{CALLS}.answers_of_{self.function}{'[]' * self.numbers}"
@@ -143,19 +235,10 @@ class Aside(Cut):
         """See that what was evaluated touched nothing that this may write, and wrote nothing after a call that this may
         look at. Raises `Unsupported` where it did.
         """
-        body = e.program.functions.get(self.function)
-        if body is None or len(body.params) != 1 + self.numbers - bool(self.array):
-            raise Unsupported(f"{self.function}() is not in the source as it is known", body.loc if body else None)
-        args = [(self.given(e.inputs), body.locals[body.params[0]]), *((0, body.locals[p]) for p in body.params[1:])]
-        found = footprint_of(e, body, args, {})
-        if found is None:
-            raise Unsupported(f"what {self.function}() writes is not known", body.loc)
+        found, loc = self._footprint(e)
         both = sorted(found.written.keys() & e.layout.kinds.keys())
         if both:
-            raise Unsupported(f"{self.function}() may write {both[0]}, which its caller touches", body.loc)
-        later = sorted(found.touched & e.wrote_later)
-        if later:
-            raise Unsupported(f"{self.function}() may look at {later[0]}, which its caller writes later", body.loc)
+            raise Unsupported(f"{self.function}() may write {both[0]}, which its caller touches", loc)
 
 
 def _leads_to(pointer: Any, wanted: Address) -> bool:

@@ -21,7 +21,7 @@ from ..engine.solve import Feasibility
 from ..engine.values import and_, iff, is_symbolic, mapped, not_, or_, same
 from ..engine.verdict import Assumption, Obligation, Replay, Verdict
 from .binding import GIVEN, Bound, Invariant, View
-from .cuts import CALLS, Aside, Last, at_the_end
+from .cuts import CALLS, Aside, Between, Last, at_the_end
 from .explain import Plain, explained, untouched
 from .intrinsics import INTRINSICS
 from .ir import Int, Loc, Program, Unsupported
@@ -129,7 +129,7 @@ class Judge:
         self._evaluator = self._evaluating(self._inputs, feasible)
         self._summary = self._called(self._evaluator)
         for cut in self.bound.cuts:
-            if isinstance(cut, Aside):
+            if isinstance(cut, Aside | Between):
                 cut.kept_apart(self._evaluator)
         self._start, self._end = View(untouched(self._summary)), View(self._summary.after, self._summary.result)
 
