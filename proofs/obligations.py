@@ -169,13 +169,15 @@ def _with(transition: Any, switches: Switches) -> Any:
 
 
 def candidates(function: str) -> Sequence[Switches]:
-    """List the choices that concern a function: those of October 2012, the reference and v3.10, then others.
+    """List the choices that concern a function: those of October 2012, the reference, also without lines that are kept
+    apart, and v3.10, then others.
 
     Where October 2012 is least likely, or takes long to be refuted, it comes last.
     """
     prefixes = SWITCHES[function]
+    without_lines = replace(REFERENCE, line_apart=False)
     free = [f.name for f in fields(Switches) if f.name.startswith(prefixes)]
-    chosen = [OCTOBER_2012, V3_10] if function in NOT_THE_REFERENCE else [OCTOBER_2012, REFERENCE, V3_10]
+    chosen = [OCTOBER_2012, V3_10] if function in NOT_THE_REFERENCE else [OCTOBER_2012, REFERENCE, without_lines, V3_10]
     if function.startswith("GICD_") or function == "__kvm_vgic_flush_hwstate":
         chosen.reverse()
     for count in range(1, len(free) + 1):

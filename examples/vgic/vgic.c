@@ -122,6 +122,18 @@ static bool handle_clear_enable(struct kvm_vcpu *vcpu, struct kvm_exit_mmio *mmi
 	return mmio->is_write;
 }
 
+static bool handle_set_pending(struct kvm_vcpu *vcpu, struct kvm_exit_mmio *mmio, phys_addr_t offset)
+{
+	vgic_access(mmio, vgic_word(&vcpu->kvm->arch.vgic.irq_state, vcpu->vcpu_id, offset), offset, READ_SET);
+	return mmio->is_write;
+}
+
+static bool handle_clear_pending(struct kvm_vcpu *vcpu, struct kvm_exit_mmio *mmio, phys_addr_t offset)
+{
+	vgic_access(mmio, vgic_word(&vcpu->kvm->arch.vgic.irq_state, vcpu->vcpu_id, offset), offset, READ_CLEAR);
+	return mmio->is_write;
+}
+
 static bool handle_priority(struct kvm_vcpu *vcpu, struct kvm_exit_mmio *mmio, phys_addr_t offset)
 {
 	vgic_access(mmio, vgic_byte(&vcpu->kvm->arch.vgic.irq_priority, vcpu->vcpu_id, offset), offset, READ_WRITE);
@@ -168,6 +180,23 @@ static bool handle_target(struct kvm_vcpu *vcpu, struct kvm_exit_mmio *mmio, phy
 	return mmio->is_write;
 }
 
+/* Of the two bits of an interrupt the upper one says that it is edge-triggered, which private ones stay. */
+static bool handle_cfg(struct kvm_vcpu *vcpu, struct kvm_exit_mmio *mmio, phys_addr_t offset)
+{
+	struct vgic_bitmap *cfg = &vcpu->kvm->arch.vgic.irq_cfg;
+	int i, irq = (int)(offset & ~3) * 4;
+	u32 reg = 0;
+
+	for (i = 0; i < 16; i++)
+		if (vgic_test(cfg, vcpu->vcpu_id, irq + i))
+			reg |= 2U << (2 * i);
+	vgic_access(mmio, &reg, offset, irq < VGIC_NR_PRIVATE_IRQS ? READ_ONLY : READ_WRITE);
+	if (mmio->is_write && irq >= VGIC_NR_PRIVATE_IRQS)
+		for (i = 0; i < 16; i++)
+			vgic_assign(cfg, vcpu->vcpu_id, irq + i, reg >> (2 * i) & 2);
+	return false;
+}
+
 static bool handle_sgir(struct kvm_vcpu *vcpu, struct kvm_exit_mmio *mmio, phys_addr_t offset)
 {
 	struct kvm *kvm = vcpu->kvm;
@@ -205,8 +234,13 @@ static const struct vgic_range vgic_ranges[] = {
 	{ .base = GIC_DIST_IGROUP, .len = VGIC_NR_IRQS / 8, .handle = handle_raz_wi },
 	{ .base = GIC_DIST_ENABLE_SET, .len = VGIC_NR_IRQS / 8, .handle = handle_set_enable },
 	{ .base = GIC_DIST_ENABLE_CLEAR, .len = VGIC_NR_IRQS / 8, .handle = handle_clear_enable },
+	{ .base = GIC_DIST_PENDING_SET, .len = VGIC_NR_IRQS / 8, .handle = handle_set_pending },
+	{ .base = GIC_DIST_PENDING_CLEAR, .len = VGIC_NR_IRQS / 8, .handle = handle_clear_pending },
+	{ .base = GIC_DIST_ACTIVE_SET, .len = VGIC_NR_IRQS / 8, .handle = handle_raz_wi },
+	{ .base = GIC_DIST_ACTIVE_CLEAR, .len = VGIC_NR_IRQS / 8, .handle = handle_raz_wi },
 	{ .base = GIC_DIST_PRI, .len = VGIC_NR_IRQS, .handle = handle_priority },
 	{ .base = GIC_DIST_TARGET, .len = VGIC_NR_IRQS, .handle = handle_target },
+	{ .base = GIC_DIST_CONFIG, .len = VGIC_NR_IRQS / 4, .handle = handle_cfg },
 	{ .base = GIC_DIST_SOFTINT, .len = 4, .handle = handle_sgir },
 	{}
 };
@@ -229,8 +263,13 @@ bool vgic_handle_mmio(struct kvm_vcpu *vcpu, struct kvm_run *run, struct kvm_exi
 	unsigned long flags;
 	bool changed;
 
-	if (!irqchip_in_kernel(vcpu->kvm) || offset >= KVM_VGIC_V2_DIST_SIZE || mmio->len > 4)
+	if (!irqchip_in_kernel(vcpu->kvm) || mmio->phys_addr < dist->vgic_dist_base ||
+	    offset + mmio->len > KVM_VGIC_V2_DIST_SIZE)
 		return false;
+	if (mmio->len > 4) {
+		kvm_inject_dabt(vcpu, mmio->phys_addr);
+		return true;
+	}
 	while (range->len && (offset < range->base || offset + mmio->len > range->base + range->len))
 		range++;
 	if (!range->handle)

@@ -143,6 +143,12 @@ def _assumed(cuts: Sequence[Between], looks_at_length: bool) -> list[Invariant]:
             "the distributor's address is not set, or that of a page below 1 TB",
             "kvm_vgic_set_addr",
         ),
+        Invariant(
+            f"{DIST}.vgic_dist_size",
+            lambda key, value: value == PAGE_SIZE,
+            "vgic_dist_size is that of a page",
+            "kvm_vgic_init",
+        ),
         vgic.ID_IS_INDEX,
         update.AT_MOST,
         injection.NOT_KICKED,
