@@ -29,7 +29,8 @@ SWITCHES: dict[str, tuple[str, ...]] = {
     "vgic_queue_irq": ("marks_every_irq", "map_by_source", "queue_finds_", "requeue_"),
     **dict.fromkeys(flush.NAMES, ("queue_clears_", "queue_private_", "marks_every_irq", "flush_retires")),
     "vgic_update_irq_state": ("inject_skips_active", "lowering_"),
-    "kvm_vgic_inject_irq": ("inject_", "lowering_"),
+    "kvm_vgic_inject_irq": ("inject_skips_active", "lowering_"),
+    "kvm_vgic_inject_irq, recomputing": ("inject_recomputes",),
     "vgic_update_state": (),
     "compute_pending_for_cpu": (),
     "kvm_vgic_vcpu_init": ("lr_count_", "vcpu_id_", "vmcr_"),
@@ -58,6 +59,7 @@ NOT_THE_REFERENCE = (
     "vgic_process_maintenance",
     "vgic_update_irq_state",
     "kvm_vgic_inject_irq",
+    "kvm_vgic_inject_irq, recomputing",
     "vgic_update_state",
     "compute_pending_for_cpu",
 )

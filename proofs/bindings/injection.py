@@ -77,6 +77,7 @@ def _inject(program: Program, irqs: int) -> Bound:
         found,
         invariants=[*found.invariants, NOT_KICKED, update.NOT_ASKED, HAS_VGIC],
         cuts=[KICK, *asks],
+        like=f"{INJECT}, recomputing" if asks else "",
         related=_there,
     )
 

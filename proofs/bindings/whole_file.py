@@ -38,5 +38,5 @@ def bound(program: Program, functions: Collection[str]) -> dict[str, Bound]:
 
 def bounds(program: Program, target: Bound) -> str:
     """Say for which states a function is judged."""
-    reads = "any access" if target.like else READS.get(target.function, "nr_lr 1..64")
+    reads = READS.get(target.function, "any access" if target.like else "nr_lr 1..64")
     return f"{reads}, vCPUs 1..8, INTID 0..{nr_irqs(program) - 1}"
