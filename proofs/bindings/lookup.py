@@ -13,7 +13,6 @@ from typing import Any
 from model.gicd import PAGE_SIZE
 from model.gicd_lookup import LookupState, vgic_handle_mmio
 from model.init import GUEST_TOP
-from model.set_addr import VGIC_ADDR_UNDEF
 from properties.property import At
 from vgicheck.c.binding import Bound, Invariant, View
 from vgicheck.c.cuts import Between, calls
@@ -22,7 +21,7 @@ from vgicheck.c.ir import Int, Pointer, Program, StructRef
 from vgicheck.c.memory import Inputs
 from vgicheck.engine.values import and_, field_of, ite, le, lt, not_, or_, widened
 
-from . import handlers, injection, kvm_2012, update, vgic
+from . import handlers, injection, kvm_2012, set_addr, update, vgic
 from .handlers import DISPATCHER, MMIO
 from .vgic import DIST, KVM
 
@@ -33,6 +32,12 @@ UPDATE = Between(handlers.UPDATE.function, handlers.UPDATE.given, name="update",
 ABORT = Between("kvm_inject_dabt", vgic.the_vcpu, 1, name="abort", rank=None)
 PREPARE = Between("kvm_prepare_mmio", lambda inputs: Address(RUN), also=(Address(MMIO),), name="prepare", rank=2)
 RETURN = Between("kvm_handle_mmio_return", vgic.the_vcpu, also=(Address(RUN),), name="return", rank=3)
+WIRED = Invariant(
+    f"{DIST}.vgic_dist_base",
+    lambda key, value: lt(value, (1 << 32) - PAGE_SIZE),
+    "the distributor's address is below the last page of 4 GB",
+    "kvm_vgic_init, where no function sets another",
+)
 OBJECTS = {"kvm_run": Address(RUN), "kvm_exit_mmio": Address(MMIO)}
 
 
@@ -105,7 +110,7 @@ def _lookup(program: Program, rows: Sequence[handlers.Range], objects: Sequence[
         DISPATCHER,
         abstract,
         partial(vgic_handle_mmio, nr_irqs=irqs, apart=apart),
-        _assumed([*asked.values(), *own], ABORT in own),
+        _assumed([*asked.values(), *own], ABORT in own, not {*vgic.SETS_ADDR}.isdisjoint(program.functions)),
         prefer,
         kvm_2012.Names(),
         arguments=arguments,
@@ -124,7 +129,7 @@ def _count(view: View, cut: Between) -> Any:
     return widened(view.word(cut.region, bits=8), 32)
 
 
-def _assumed(cuts: Sequence[Between], looks_at_length: bool) -> list[Invariant]:
+def _assumed(cuts: Sequence[Between], looks_at_length: bool, settable: bool) -> list[Invariant]:
     lengths = (1, 2, 4, 8) if looks_at_length else (1, 2, 4)
     widths = f"an access is of {', '.join(str(n) for n in lengths[:-1])} or {lengths[-1]} bytes"
     none = sorted({cut.region for cut in (*cuts, ABORT, UPDATE, PREPARE, RETURN)} | {c.number for c in (*cuts, ABORT)})
@@ -137,12 +142,7 @@ def _assumed(cuts: Sequence[Between], looks_at_length: bool) -> list[Invariant]:
             "the guest's addresses have 40 bits",
             "the hardware",
         ),
-        Invariant(
-            f"{DIST}.vgic_dist_base",
-            lambda key, value: or_(value == VGIC_ADDR_UNDEF, and_(lt(value, GUEST_TOP), field_of(value, 11, 0) == 0)),
-            "the distributor's address is not set, or that of a page below 1 TB",
-            "kvm_vgic_set_addr",
-        ),
+        set_addr.OF_PAGES[0] if settable else WIRED,
         Invariant(
             f"{DIST}.vgic_dist_size",
             lambda key, value: value == PAGE_SIZE,

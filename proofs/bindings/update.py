@@ -37,8 +37,9 @@ def bound(program: Program, functions: Collection[str], irqs: int) -> Iterator[B
     """Yield what is bound of a file with these functions."""
     found = {n: program.functions[n] for n in (COMPUTE, UPDATE) if n in functions and n in program.functions}
     takes = {n: [body.locals[p] for p in body.params] for n, body in found.items()}
-    if takes.get(COMPUTE) == [Pointer(StructRef("kvm_vcpu"))] and isinstance(found[COMPUTE].result, Int):
-        yield _compute(program, found[COMPUTE].result.bits, irqs)
+    result = found[COMPUTE].result if COMPUTE in found else None
+    if takes.get(COMPUTE) == [Pointer(StructRef("kvm_vcpu"))] and isinstance(result, Int):
+        yield _compute(program, result.bits, irqs)
         if takes.get(UPDATE) == [Pointer(StructRef("kvm"))]:
             yield _update(program)
 

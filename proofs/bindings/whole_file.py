@@ -11,15 +11,16 @@ from collections.abc import Collection
 from vgicheck.c.binding import Bound
 from vgicheck.c.ir import Program
 
-from . import flush, handlers, injection, interrupts, lookup, trees_2012, update, v3_10
+from . import flush, handlers, injection, interrupts, lookup, set_addr, trees_2012, update, v3_10
 from .vgic import nr_irqs
 
-BINDINGS = (trees_2012, v3_10, injection, update, handlers, lookup, flush)
+BINDINGS = (trees_2012, v3_10, injection, update, handlers, lookup, flush, set_addr)
 """What each binds is told apart by what a source has."""
 READS = {
     "kvm_vgic_vcpu_init": "GICH_VTR any",
     injection.UPDATE: "all lines",
     injection.INJECT: "all lines",
+    set_addr.SET_ADDR: "any address",
     update.COMPUTE: "any vCPU",
     update.UPDATE: "any answer of compute_pending_for_cpu",
     handlers.SGI: "any word",

@@ -32,7 +32,7 @@ FAULTS = {
         "set_bit(irq_num, vcpu->arch.vgic_cpu.pending);", "set_bit(irq_num ^ 1, vcpu->arch.vgic_cpu.pending);",
         INJECT, "vm.pending is"),
     "a shared interrupt of the vCPU that the device says": (
-        "\tif (irq_num >= VGIC_NR_PRIVATE_IRQS)\n\t\tcpuid =", "\tif (irq_num > VGIC_NR_IRQS)\n\t\tcpuid =", INJECT, "vm."),
+        "\tif (irq_num >= VGIC_NR_PRIVATE_IRQS)\n\t\tcpuid =", "\tif (irq_num > VGIC_NR_IRQS)\n\t\tcpuid =", INJECT, ""),
     "nobody is kicked": ("\tif (kick)\n\t\tvgic_kick_vcpus(kvm);\n", "", INJECT, "kicked is"),
     "everybody is kicked": (KICKS, "\t\tkvm_vcpu_kick(vcpu);\n", INJECT, "kicked is"),
     "the last vCPU is not kicked": (
