@@ -1,5 +1,5 @@
-"""`vgic_update_irq_state` and `kvm_vgic_inject_irq` as functions of their own: what each finds of a VM, and what it
-leaves.
+"""`vgic_update_irq_state`, `kvm_vgic_inject_irq` and `vgic_kick_vcpus` as functions of their own: what each finds of a
+VM, and what it leaves.
 
 The steps of the machine that do the same are in `model.injection`; here they are run on a machine of which nothing else
 matters.
@@ -88,6 +88,22 @@ def _recomputed(s: InjectionState, switches: Switches) -> InjectionState:
         kicked=_kicked(new, changes, s.nr_cpus, switches),
         result=0,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class KickState:
+    """A VM whose vCPUs are looked at, and which of them are kicked."""
+
+    nr_cpus: Word
+    pending_on_cpu: PerVcpu
+    kicked: PerVcpu
+
+
+def vgic_kick_vcpus(s: KickState, switches: Switches) -> KickState:
+    """Kick every vCPU that there is and that has something to look at."""
+    nothing = zeroed(Machine)
+    machine = replace(nothing, vm=replace(nothing.vm, pending_on_cpu=s.pending_on_cpu))
+    return replace(s, kicked=_kicked(machine, True, s.nr_cpus, switches))
 
 
 def _kicked(s: Machine, told: bool, nr_cpus: int, switches: Switches) -> Map[bool]:

@@ -31,6 +31,7 @@ SWITCHES: dict[str, tuple[str, ...]] = {
     "vgic_update_irq_state": ("inject_skips_active", "lowering_"),
     "kvm_vgic_inject_irq": ("inject_skips_active", "lowering_"),
     "kvm_vgic_inject_irq, recomputing": ("inject_recomputes",),
+    "vgic_kick_vcpus": (),
     "vgic_update_state": (),
     "compute_pending_for_cpu": (),
     "kvm_vgic_vcpu_init": ("lr_count_", "vcpu_id_", "vmcr_"),
@@ -60,6 +61,7 @@ NOT_THE_REFERENCE = (
     "vgic_update_irq_state",
     "kvm_vgic_inject_irq",
     "kvm_vgic_inject_irq, recomputing",
+    "vgic_kick_vcpus",
     "vgic_update_state",
     "compute_pending_for_cpu",
 )

@@ -8,11 +8,18 @@ from functools import partial
 from typing import Any
 
 from model.distributor import MAX_CPUS, NR_PRIVATE_IRQS
-from model.inject_irq import InjectionState, InjectState, kvm_vgic_inject_irq, vgic_update_irq_state
+from model.inject_irq import (
+    InjectionState,
+    InjectState,
+    KickState,
+    kvm_vgic_inject_irq,
+    vgic_kick_vcpus,
+    vgic_update_irq_state,
+)
 from properties.property import At
 from vgicheck.c.binding import GIVEN, Bound, Invariant, View
 from vgicheck.c.cuts import Outside, calls
-from vgicheck.c.ir import Program
+from vgicheck.c.ir import Pointer, Program, StructRef
 from vgicheck.engine.maps import Map
 from vgicheck.engine.values import bit, field_of, ite, lt, not_, widened
 from vgicheck.engine.verdict import Assumption
@@ -26,7 +33,7 @@ from .trees_2012 import PRIVATE_EDGES
 UPDATE = "vgic_update_irq_state"
 PENDING, PRIVATE, SHARED = (f"{vgic.CPU}.{name}[]" for name in ("pending", "pending_percpu", "pending_shared"))
 CALLER = "kvm_vm_ioctl_irq_line"
-INJECT = "kvm_vgic_inject_irq"
+INJECT, KICKS = "kvm_vgic_inject_irq", "vgic_kick_vcpus"
 KICK = Outside("kvm_vcpu_kick", vgic.VCPUS)
 NOT_KICKED = Invariant(KICK.region, lambda key, value: lt(value, 1), "", "")
 HAS_VGIC = Invariant(f"{vgic.DIST}.vctrl_base?", leads_somewhere, "the VM has a VGIC", CALLER)
@@ -42,6 +49,31 @@ def bound(program: Program, functions: Collection[str], irqs: int) -> Iterator[B
         if name in functions and name in program.functions and len(program.functions[name].params) == 4:
             found = bind(program, irqs)
             yield replace(found, invariants=[*found.invariants, *edges])
+    body = program.functions.get(KICKS)
+    if body is not None and KICKS in functions and [body.locals[p] for p in body.params] == [Pointer(StructRef("kvm"))]:
+        yield _kick(program)
+
+
+def _kick(program: Program) -> Bound:
+    def abstract(view: View) -> KickState:
+        return KickState(view.word(update.ONLINE), kvm_2012.pending_on_cpu(view), kicked(view))
+
+    def prefer(s: KickState, at: At) -> Sequence[Any]:
+        return [s.nr_cpus == 2, at.vcpu == 0]
+
+    return Bound(
+        KICKS,
+        KICKS,
+        abstract,
+        vgic_kick_vcpus,
+        [vgic.ID_IS_INDEX, update.AT_MOST, NOT_KICKED, HAS_VGIC],
+        prefer,
+        kvm_2012.Names(),
+        arguments=partial(arguments, program, KICKS),
+        pointers=vgic.pointers,
+        fixed=vgic.INDICES,
+        cuts=[KICK],
+    )
 
 
 def _update(program: Program, irqs: int) -> Bound:

@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from model.init import GUEST_TOP
-from model.set_addr import VGIC_ADDR_UNDEF, SetAddrState, kvm_vgic_set_addr
+from model.set_addr import VGIC_ADDR_UNDEF, SetAddrState, kvm_vgic_set_addr, vgic_ioaddr_overlap
 from properties.property import At
 from vgicheck.c.binding import GIVEN, Bound, Invariant, View
 from vgicheck.c.ir import Int, Program
-from vgicheck.engine.values import and_, field_of, lt, or_
+from vgicheck.engine.values import and_, field_of, lt, not_, or_
 
 from . import called, kvm_2012, vgic
 
@@ -60,4 +60,5 @@ def bound(program: Program, functions: Collection[str], irqs: int) -> Iterator[B
         kvm_2012.Names(),
         arguments=partial(called.arguments, program, SET_ADDR),
         pointers=called.pointers,
+        occurs=lambda s: not_(vgic_ioaddr_overlap(s.dist_base, s.cpu_base)),
     )

@@ -20,6 +20,7 @@ READS = {
     "kvm_vgic_vcpu_init": "GICH_VTR any",
     injection.UPDATE: "all lines",
     injection.INJECT: "all lines",
+    injection.KICKS: "any irq_pending_on_cpu",
     set_addr.SET_ADDR: "any address",
     update.COMPUTE: "any vCPU",
     update.UPDATE: "any answer of compute_pending_for_cpu",
