@@ -431,7 +431,7 @@ int kvm_vgic_inject_irq(struct kvm *kvm, int cpuid, unsigned int irq_num, bool l
 		goto out;
 	}
 	edge = vgic_test(&dist->irq_cfg, vcpu->vcpu_id, irq_num);
-	if (vgic_test(&dist->irq_state, vcpu->vcpu_id, irq_num) == level || (edge && !level))
+	if (vgic_test(&dist->irq_state, vcpu->vcpu_id, irq_num) == level || (!level && edge))
 		goto out;
 	vgic_assign(&dist->irq_state, vcpu->vcpu_id, irq_num, level);
 	kick = vgic_test(&dist->irq_enabled, vcpu->vcpu_id, irq_num);

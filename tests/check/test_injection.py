@@ -10,6 +10,7 @@ from .test_check import TEXT
 from .test_refine import V3_10, refined
 
 INJECT, UPDATE, COMPUTE = "kvm_vgic_inject_irq", "vgic_update_state", "compute_pending_for_cpu"
+KICK = "vgic_kick_vcpus"
 
 
 def judged(text: str, function: str) -> Obligation:
@@ -21,9 +22,9 @@ KICKS = "\t\tif (test_bit(vcpu->vcpu_id, &kvm->arch.vgic.irq_pending_on_cpu))\n\
 LOOKS = "\t\tif (compute_pending_for_cpu(vcpu))\n\t\t\tset_bit(vcpu->vcpu_id, &kvm->arch.vgic.irq_pending_on_cpu);\n"
 FAULTS = {
     "an edge that is forgotten when its line falls": (
-        " == level || (edge && !level))", " == level)", INJECT, "vm."),
+        " == level || (!level && edge))", " == level)", INJECT, "vm."),
     "a line that is taken for risen": (
-        "vgic_test(&dist->irq_state, vcpu->vcpu_id, irq_num) == level || (edge", "(edge", INJECT, "vm."),
+        "vgic_test(&dist->irq_state, vcpu->vcpu_id, irq_num) == level || (!level", "(!level", INJECT, "vm."),
     "a disabled interrupt": (
         "kick = vgic_test(&dist->irq_enabled, vcpu->vcpu_id, irq_num);", "kick = true;", INJECT, ""),
     "a vCPU that is not to look": (
@@ -37,6 +38,9 @@ FAULTS = {
     "everybody is kicked": (KICKS, "\t\tkvm_vcpu_kick(vcpu);\n", INJECT, "kicked is"),
     "the last vCPU is not kicked": (
         KICKS, KICKS.replace("if (", "if (c + 1 < atomic_read(&kvm->online_vcpus) && "), INJECT, "kicked is"),
+    "a vCPU that is looked at under another's id": (KICKS, KICKS.replace("vcpu->vcpu_id", "c ^ 1"), KICK, "kicked is"),
+    "a bit that a kick takes": (
+        KICKS, KICKS.replace("test_bit(", "test_and_clear_bit("), KICK, "pending_on_cpu is"),
     "an interrupt that is refused": ("\t\tvgic_kick_vcpus(kvm);\n\treturn ret;", "\t\tvgic_kick_vcpus(kvm);\n\treturn kick;", INJECT, "result is"),
     "a field beside": ("\tkick = vgic_test(", "\tvcpu->arch.vgic_cpu.vgic_vmcr = 0;\n\tkick = vgic_test(", INJECT, "vcpu[]->arch.vgic_cpu.vgic_vmcr is unchanged"),
     "a vCPU that is passed over": (LOOKS, LOOKS.replace("if (", "if (c != 5 && "), UPDATE, "asked is"),
@@ -75,7 +79,7 @@ def test_a_fault_is_refuted(name: str) -> None:
     assert fault.run is not None and fault.run.replayed == ("python",)
 
 
-@pytest.mark.parametrize("function", [INJECT, UPDATE, pytest.param(COMPUTE, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("function", [INJECT, UPDATE, KICK, pytest.param(COMPUTE, marks=pytest.mark.slow)])
 def test_the_example(function: str) -> None:
     """Each is the model's, and what is assumed has a witness."""
     found = judged(TEXT, function)
