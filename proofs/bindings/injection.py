@@ -1,4 +1,4 @@
-"""Injection, of November 2012 to v3.10, tied to the model: a VM of up to eight vCPUs, any of them the target."""
+"""Injection with its kicks, of 2012 to v3.10, tied to the model: a VM of up to eight vCPUs, any of them the target."""
 
 from __future__ import annotations
 
