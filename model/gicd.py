@@ -154,14 +154,9 @@ def accessing(access: Access, vcpu: int, nr_cpus: int, nr_irqs: int, switches: S
     Only an aligned access of 1, 2 or 4 bytes does something; in 2012 nobody looked at that.
     """
     if switches.mmio_whole_page:
-        handled = _within(access, 0, PAGE_SIZE)
+        handled = within(access, 0, PAGE_SIZE)
     else:
-        handled = or_(
-            _within(access, CTLR, 12),
-            any_of(PER_IRQ, lambda registers: _within(access, registers.base, registers.span(nr_irqs))),
-            _within(access, SGIR, 4),
-            and_(switches.mmio_sgi_sources, _within(access, CPENDSGIR, 2 * NR_SGIS)),
-        )
+        handled = any_of(ranges(nr_irqs, switches), lambda row: within(access, *row))
     aligned = or_(
         access.length == 1,
         and_(access.length == 2, field_of(access.offset, 0, 0) == 0),
@@ -171,7 +166,15 @@ def accessing(access: Access, vcpu: int, nr_cpus: int, nr_irqs: int, switches: S
     return Accessing(access, vcpu, nr_cpus, nr_irqs, switches, handled, performed)
 
 
-def _within(access: Access, base: int, size: int) -> bool:
+def ranges(nr_irqs: int, switches: Switches) -> list[tuple[Offset, int]]:
+    """List the ranges of registers: the offset of the first byte, and how many bytes there are."""
+    per_irq = [(registers.base, registers.span(nr_irqs)) for registers in PER_IRQ]
+    sources = [(CPENDSGIR, 2 * NR_SGIS)] if switches.mmio_sgi_sources else []
+    return [(CTLR, 12), *per_irq, (SGIR, 4), *sources]
+
+
+def within(access: Access, base: int, size: int) -> bool:
+    """Say whether all of an access is in a range."""
     end = widened(access.offset, 13) + widened(access.length, 13)
     return and_(le(base, access.offset), le(end, base + widened(size, 13)))
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from vgicheck.engine.domain import Domain
@@ -55,8 +56,7 @@ def vgic_update_irq_state(
     """
     key, target = bank_of(vcpu, intid), _target(s.vm, vcpu, intid)
     edge = s.vm.irq_cfg[key]
-    changes = ite(edge, and_(level, not_(s.vm.irq_state[key])), not_(iff(s.vm.irq_state[key], level)))
-    new = replace(s, vm=put(s.vm, key, changes, irq_state=level))
+    new, changes = latched(s, vcpu, intid, level)
     if switches.inject_recomputes:
         updated = update_state(new, domain, switches)
         return ite(changes, updated, new), changes
@@ -73,6 +73,14 @@ def vgic_update_irq_state(
     return new, cares
 
 
+def latched(s: Machine, vcpu: int, intid: int, level: bool) -> tuple[Machine, bool]:
+    """Set `irq_state` where a line changes, of an edge where it rises; say also whether it does."""
+    key = bank_of(vcpu, intid)
+    edge, state = s.vm.irq_cfg[key], s.vm.irq_state[key]
+    changes = ite(edge, and_(level, not_(state)), not_(iff(state, level)))
+    return replace(s, vm=put(s.vm, key, changes, irq_state=level)), changes
+
+
 def _target(vm: Vm, vcpu: int, intid: int) -> int:
     """Return the vCPU that an interrupt goes to; a private one is that of `vcpu`."""
     return ite(lt(intid, NR_PRIVATE_IRQS), vcpu, vm.irq_spi_cpu[intid], width=3)
@@ -82,29 +90,31 @@ def update_state(s: Machine, domain: Domain, switches: Switches) -> Machine:
     """`vgic_update_state`: every vCPU that has something to look at gets its oracle bit; none loses it."""
     if switches.flush_reads_state:
 
-        def waits(key: tuple[int, ...]) -> bool:
-            (w,) = key
+        def waits(w: int) -> bool:
             return domain.exists("waits", "irq", lambda k: deliverable(s.vm, w, k[0], k[1], switches), given=(w,))
 
         return replace(s, vm=_with_oracle(s.vm, waits))
-    cached = Map(lambda key: _computed(s.vm, key[0], key[1], switches))
+    cached = Map(lambda key: computed(s.vm, key[0], key[1], switches))
 
-    def has_cached(key: tuple[int, ...]) -> bool:
-        (w,) = key
-        found = domain.exists("cached", "irq", lambda k: and_(k[1] == 0, cached[w, k[0]]), given=(w,))
-        return ite(s.vm.enabled, found, w == 0)
+    def has_cached(w: int) -> bool:
+        return domain.exists("cached", "irq", lambda k: and_(k[1] == 0, cached[w, k[0]]), given=(w,))
 
     old = s.shadow.cached
     kept = Map(lambda key: ite(s.vm.enabled, cached[key], old[key]))
-    return replace(s, shadow=replace(s.shadow, cached=kept), vm=_with_oracle(s.vm, has_cached))
+    return replace(s, shadow=replace(s.shadow, cached=kept), vm=told_to_look(s.vm, has_cached))
 
 
-def _with_oracle(vm: Vm, waits: object) -> Vm:
+def told_to_look(vm: Vm, has_cached: Callable[[int], bool]) -> Vm:
+    """Have each vCPU look that has something in its cached copy; where the distributor is disabled, vCPU 0."""
+    return _with_oracle(vm, lambda w: ite(vm.enabled, has_cached(w), w == 0))
+
+
+def _with_oracle(vm: Vm, waits: Callable[[int], bool]) -> Vm:
     old = vm.pending_on_cpu
-    return replace(vm, pending_on_cpu=Map(lambda key: or_(old[key], waits(key))))  # type: ignore[operator]
+    return replace(vm, pending_on_cpu=Map(lambda key: or_(old[key], waits(key[0]))))
 
 
-def _computed(vm: Vm, vcpu: int, intid: int, switches: Switches) -> bool:
+def computed(vm: Vm, vcpu: int, intid: int, switches: Switches) -> bool:
     """`compute_pending_for_cpu`, for one interrupt."""
     key = bank_of(vcpu, intid)
     mine = or_(lt(intid, NR_PRIVATE_IRQS), vm.irq_spi_target[vcpu, intid])

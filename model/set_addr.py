@@ -59,5 +59,6 @@ def kvm_vgic_set_addr(s: SetAddrState, switches: Switches) -> SetAddrState:
 
 
 def vgic_ioaddr_overlap(dist_base: int, cpu_base: int) -> bool:
-    """The two regions share an address. One that was not set yet is above every region, and shares none."""
-    return not_(or_(le(dist_base + DIST_SIZE, cpu_base), le(cpu_base + CPU_SIZE, dist_base)))
+    """The two regions share an address. One that was not set yet shares none."""
+    undefined = or_(dist_base == VGIC_ADDR_UNDEF, cpu_base == VGIC_ADDR_UNDEF)
+    return not_(or_(undefined, le(dist_base + DIST_SIZE, cpu_base), le(cpu_base + CPU_SIZE, dist_base)))

@@ -122,6 +122,18 @@ static bool handle_clear_enable(struct kvm_vcpu *vcpu, struct kvm_exit_mmio *mmi
 	return mmio->is_write;
 }
 
+static bool handle_set_pending(struct kvm_vcpu *vcpu, struct kvm_exit_mmio *mmio, phys_addr_t offset)
+{
+	vgic_access(mmio, vgic_word(&vcpu->kvm->arch.vgic.irq_state, vcpu->vcpu_id, offset), offset, READ_SET);
+	return mmio->is_write;
+}
+
+static bool handle_clear_pending(struct kvm_vcpu *vcpu, struct kvm_exit_mmio *mmio, phys_addr_t offset)
+{
+	vgic_access(mmio, vgic_word(&vcpu->kvm->arch.vgic.irq_state, vcpu->vcpu_id, offset), offset, READ_CLEAR);
+	return mmio->is_write;
+}
+
 static bool handle_priority(struct kvm_vcpu *vcpu, struct kvm_exit_mmio *mmio, phys_addr_t offset)
 {
 	vgic_access(mmio, vgic_byte(&vcpu->kvm->arch.vgic.irq_priority, vcpu->vcpu_id, offset), offset, READ_WRITE);
@@ -168,6 +180,23 @@ static bool handle_target(struct kvm_vcpu *vcpu, struct kvm_exit_mmio *mmio, phy
 	return mmio->is_write;
 }
 
+/* Of the two bits of an interrupt the upper one says that it is edge-triggered, which private ones stay. */
+static bool handle_cfg(struct kvm_vcpu *vcpu, struct kvm_exit_mmio *mmio, phys_addr_t offset)
+{
+	struct vgic_bitmap *cfg = &vcpu->kvm->arch.vgic.irq_cfg;
+	int i, irq = (int)(offset & ~3) * 4;
+	u32 reg = 0;
+
+	for (i = 0; i < 16; i++)
+		if (vgic_test(cfg, vcpu->vcpu_id, irq + i))
+			reg |= 2U << (2 * i);
+	vgic_access(mmio, &reg, offset, irq < VGIC_NR_PRIVATE_IRQS ? READ_ONLY : READ_WRITE);
+	if (mmio->is_write && irq >= VGIC_NR_PRIVATE_IRQS)
+		for (i = 0; i < 16; i++)
+			vgic_assign(cfg, vcpu->vcpu_id, irq + i, reg >> (2 * i) & 2);
+	return false;
+}
+
 static bool handle_sgir(struct kvm_vcpu *vcpu, struct kvm_exit_mmio *mmio, phys_addr_t offset)
 {
 	struct kvm *kvm = vcpu->kvm;
@@ -205,8 +234,13 @@ static const struct vgic_range vgic_ranges[] = {
 	{ .base = GIC_DIST_IGROUP, .len = VGIC_NR_IRQS / 8, .handle = handle_raz_wi },
 	{ .base = GIC_DIST_ENABLE_SET, .len = VGIC_NR_IRQS / 8, .handle = handle_set_enable },
 	{ .base = GIC_DIST_ENABLE_CLEAR, .len = VGIC_NR_IRQS / 8, .handle = handle_clear_enable },
+	{ .base = GIC_DIST_PENDING_SET, .len = VGIC_NR_IRQS / 8, .handle = handle_set_pending },
+	{ .base = GIC_DIST_PENDING_CLEAR, .len = VGIC_NR_IRQS / 8, .handle = handle_clear_pending },
+	{ .base = GIC_DIST_ACTIVE_SET, .len = VGIC_NR_IRQS / 8, .handle = handle_raz_wi },
+	{ .base = GIC_DIST_ACTIVE_CLEAR, .len = VGIC_NR_IRQS / 8, .handle = handle_raz_wi },
 	{ .base = GIC_DIST_PRI, .len = VGIC_NR_IRQS, .handle = handle_priority },
 	{ .base = GIC_DIST_TARGET, .len = VGIC_NR_IRQS, .handle = handle_target },
+	{ .base = GIC_DIST_CONFIG, .len = VGIC_NR_IRQS / 4, .handle = handle_cfg },
 	{ .base = GIC_DIST_SOFTINT, .len = 4, .handle = handle_sgir },
 	{}
 };
@@ -229,8 +263,13 @@ bool vgic_handle_mmio(struct kvm_vcpu *vcpu, struct kvm_run *run, struct kvm_exi
 	unsigned long flags;
 	bool changed;
 
-	if (!irqchip_in_kernel(vcpu->kvm) || offset >= KVM_VGIC_V2_DIST_SIZE || mmio->len > 4)
+	if (!irqchip_in_kernel(vcpu->kvm) || mmio->phys_addr < dist->vgic_dist_base ||
+	    offset + mmio->len > KVM_VGIC_V2_DIST_SIZE)
 		return false;
+	if (mmio->len > 4) {
+		kvm_inject_dabt(vcpu, mmio->phys_addr);
+		return true;
+	}
 	while (range->len && (offset < range->base || offset + mmio->len > range->base + range->len))
 		range++;
 	if (!range->handle)
@@ -247,7 +286,7 @@ bool vgic_handle_mmio(struct kvm_vcpu *vcpu, struct kvm_run *run, struct kvm_exi
 	return true;
 }
 
-static bool vgic_compute_pending(struct kvm_vcpu *vcpu)
+static bool compute_pending_for_cpu(struct kvm_vcpu *vcpu)
 {
 	struct vgic_dist *dist = &vcpu->kvm->arch.vgic;
 	unsigned long *pending = vcpu->arch.vgic_cpu.pending;
@@ -264,10 +303,12 @@ static void vgic_update_state(struct kvm *kvm)
 	struct kvm_vcpu *vcpu;
 	int c;
 
-	if (!kvm->arch.vgic.enabled)
+	if (!kvm->arch.vgic.enabled) {
+		set_bit(0, &kvm->arch.vgic.irq_pending_on_cpu);
 		return;
+	}
 	kvm_for_each_vcpu(c, vcpu, kvm)
-		if (vgic_compute_pending(vcpu))
+		if (compute_pending_for_cpu(vcpu))
 			set_bit(vcpu->vcpu_id, &kvm->arch.vgic.irq_pending_on_cpu);
 }
 
@@ -378,7 +419,7 @@ int kvm_vgic_inject_irq(struct kvm *kvm, int cpuid, unsigned int irq_num, bool l
 	struct vgic_dist *dist = &kvm->arch.vgic;
 	struct kvm_vcpu *vcpu;
 	unsigned long flags;
-	bool kick = false;
+	bool edge, kick = false;
 	int ret = 0;
 
 	spin_lock_irqsave(&dist->lock, flags);
@@ -389,16 +430,19 @@ int kvm_vgic_inject_irq(struct kvm *kvm, int cpuid, unsigned int irq_num, bool l
 		ret = -EINVAL;
 		goto out;
 	}
+	edge = vgic_test(&dist->irq_cfg, vcpu->vcpu_id, irq_num);
+	if (vgic_test(&dist->irq_state, vcpu->vcpu_id, irq_num) == level || (!level && edge))
+		goto out;
 	vgic_assign(&dist->irq_state, vcpu->vcpu_id, irq_num, level);
-	if (level && vgic_test(&dist->irq_enabled, vcpu->vcpu_id, irq_num)) {
+	kick = vgic_test(&dist->irq_enabled, vcpu->vcpu_id, irq_num);
+	if (kick && level) {
 		set_bit(irq_num, vcpu->arch.vgic_cpu.pending);
 		set_bit(vcpu->vcpu_id, &dist->irq_pending_on_cpu);
-		kick = true;
 	}
 out:
 	spin_unlock_irqrestore(&dist->lock, flags);
 	if (kick)
-		kvm_vcpu_kick(vcpu);
+		vgic_kick_vcpus(kvm);
 	return ret;
 }
 

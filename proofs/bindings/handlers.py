@@ -35,7 +35,7 @@ from properties.property import At
 from vgicheck.c.binding import GIVEN, Bound, Invariant, View
 from vgicheck.c.cuts import Last, calls
 from vgicheck.c.domain import Address
-from vgicheck.c.ir import Int, Pointer, Program, StructRef
+from vgicheck.c.ir import Int, Pointer, Program, StructRef, Unsupported
 from vgicheck.c.memory import Inputs
 from vgicheck.engine.values import and_, concat, field_of, iff, ite, le, lt, not_, or_, same, widened
 from vgicheck.engine.verdict import Assumption
@@ -103,7 +103,7 @@ class Range:
 def ranges(program: Program) -> list[Range]:
     """List the rows of the source's tables of the distributor's registers.
 
-    They are constant, of `base`, `len` and a function, and have a row for GICD_ISENABLER.
+    They are constant, of `base`, `len` and a function, and have a row for some register that is not at 0.
     """
     return [r for name in program.constants for r in _ranges(program, name)]
 
@@ -119,7 +119,7 @@ def _ranges(program: Program, name: str) -> list[Range]:
         match [row.get(field) for field in ("base", "len", *calls)]:
             case [int(base), int(length), str(handler)]:
                 found.append(Range(base, length, handler))
-    return found if any(r.base == ISENABLER.base for r in found) else []
+    return found if any(r.base and r.base in REGISTERS for r in found) else []
 
 
 def bound(program: Program, functions: Collection[str], irqs: int) -> Iterator[Bound]:
@@ -129,14 +129,13 @@ def bound(program: Program, functions: Collection[str], irqs: int) -> Iterator[B
     for row in ranges(program):
         table.setdefault(row.handler, []).append(row)
     for handler, rows in table.items():
-        names = {REGISTERS.get(row.base, "") for row in rows}
+        names = list(dict.fromkeys(REGISTERS.get(row.base, "") for row in rows))
         # Where a function sends SGIs, the handler hands it a word of which what was not stored was never set.
-        apart = SGI in functions and names == {"GICD_SGIR"}
-        one = len(names) == len({row.length for row in rows}) == 1 and "" not in names
-        if handler in read and one and not apart and all(row.regular for row in rows):
+        apart = SGI in functions and names == ["GICD_SGIR"]
+        if handler in read and "" not in names and not apart and all(row.regular for row in rows):
             numbers = _numbers(program, handler)
             if numbers is not None:
-                yield _handler(program, handler, names.pop(), rows, irqs, *numbers)
+                yield _handler(program, handler, names, rows, irqs, *numbers)
     if SGI in read:
         body = program.functions[SGI]
         match [body.locals[p] for p in body.params]:
@@ -154,8 +153,9 @@ def _numbers(program: Program, handler: str) -> tuple[int, int] | None:
 
 
 def _handler(
-    program: Program, handler: str, register: str, rows: Sequence[Range], irqs: int, wide: int, result: int
+    program: Program, handler: str, registers: Sequence[str], rows: Sequence[Range], irqs: int, wide: int, result: int
 ) -> Bound:
+    """A handler, of one kind of registers: of several kinds it is judged too, and is not right for all of them."""
     length = rows[0].length
     low = (length - 1).bit_length()
     called = calls(program, handler, UPDATE.function, RETIRE.function)
@@ -164,6 +164,8 @@ def _handler(
     given = f"{GIVEN}.{program.functions[handler].params[2]}"
 
     def arguments(inputs: Inputs) -> Sequence[Any]:
+        if any(row.length != length for row in rows):
+            raise Unsupported(f"{handler}() for ranges of several lengths", program.functions[handler].loc)
         return [the_vcpu(inputs), Address(MMIO), inputs.word(given, (), wide)]
 
     def abstract(view: View) -> RegisterState:
@@ -182,14 +184,14 @@ def _handler(
         halves, words = (field_of(s.offset, n, 0) == 0 for n in (0, 1))
         aligned = or_(s.length == 1, and_(s.length == 2, halves), and_(s.length == 4, words))
         end = widened(field_of(s.offset, low - 1, 0), 32) + s.length
-        targets = [(_one_target(s), ONE_TARGET)] if register == "GICD_ITARGETSR" else []
+        targets = [(_one_target(s), ONE_TARGET)] if "GICD_ITARGETSR" in registers else []
         return [(aligned, ALIGNED), (le(end, length), INSIDE), (lt(s.vcpu_id, s.nr_cpus), ONLINE), *targets]
 
     def prefer(s: RegisterState, at: At) -> Sequence[Any]:
         return [s.vcpu_id == 0, s.length == 4, s.nr_cpus == 2, at.vcpu == 0, at.source == 0]
 
     offsets = Invariant(given, lambda key, value: lt(value, length), INSIDE.text, INSIDE.guarantor)
-    sgis = [SGIS_ENABLED] if register == "GICD_ICENABLER" else []
+    sgis = [SGIS_ENABLED] if "GICD_ICENABLER" in registers else []
     choice = Invariant(RANGE, lambda key, value: lt(value, len(rows)), "", "")
     return Bound(
         handler,
@@ -204,7 +206,7 @@ def _handler(
         pointers=pointers,
         related=related,
         cuts=cuts,
-        like=register,
+        like=registers[0],
     )
 
 

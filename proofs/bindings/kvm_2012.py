@@ -371,6 +371,8 @@ class Names:
             if LR0 <= index < LR0 + NR_LRS:
                 return f"GICH_LR{index - LR0}"
             return self._REGISTERS.get(index, f"GICH+{4 * index:#x}")
+        if region.startswith(f"{CALLS}."):
+            return self._of_calls(region.removeprefix(f"{CALLS}.").replace("[]", ""), key)
         root, *fields = region.split(".")
         name = ".".join([self._OBJECTS.get(root, root), *fields])
         if root in self._POINTED:
@@ -386,6 +388,14 @@ class Names:
         for k in key:
             name = name.replace("[]", f"[{k}]", 1)
         return name
+
+    @staticmethod
+    def _of_calls(what: str, key: Key) -> str:
+        """`calls of kvm_vcpu_kick (1)`, `number of handler`: what is noted of callees that are not run."""
+        words = what if what.startswith(("answer", "number")) else f"calls of {what}"
+        for said in ("answers_of_", "answer_of_", "number_of_"):
+            words = words.replace(said, said.replace("_", " "))
+        return f"{words} ({', '.join(str(k) for k in key)})" if key else words
 
     def note(self, region: str, key: Key, value: int) -> str:
         """What a register says, field by field."""

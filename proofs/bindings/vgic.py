@@ -35,6 +35,16 @@ DIST = f"{KVM}.arch.vgic"
 RUNNING = "vgicheck_running_vcpu"
 SELF = f"{GIVEN}.the_vcpu"
 """The index of the vCPU at hand."""
+SETS_ADDR = ("kvm_vgic_set_addr", "kvm_vgic_addr")
+"""What sets the addresses at which the guest sees a VGIC."""
+INDICES: Mapping[str, Callable[[Key], int]] = {f"{VCPUS}[].vcpu_id": lambda key: key[0]}
+"""What a vcpu_id is, where it is the vCPU's index."""
+ID_IS_INDEX = Invariant(
+    f"{VCPUS}[].vcpu_id",
+    lambda key, value: same(value, key[0]),
+    "vCPUs stand in kvm->vcpus by their ids",
+    "the VMM, which creates them in this order",
+)
 LATER_LRS = f"{CPU}..vgic_v2!.vgic_lr[]"
 """The list registers where they are in struct vgic_v2_cpu_if."""
 LATER_MAP = "vgicheck_vgic_irq_lr_map[][]"

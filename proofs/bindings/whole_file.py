@@ -11,14 +11,19 @@ from collections.abc import Collection
 from vgicheck.c.binding import Bound
 from vgicheck.c.ir import Program
 
-from . import flush, handlers, injection, interrupts, trees_2012, v3_10
+from . import flush, handlers, injection, interrupts, lookup, set_addr, trees_2012, update, v3_10
 from .vgic import nr_irqs
 
-BINDINGS = (trees_2012, v3_10, injection, handlers, flush)
+BINDINGS = (trees_2012, v3_10, injection, update, handlers, lookup, flush, set_addr)
 """What each binds is told apart by what a source has."""
 READS = {
     "kvm_vgic_vcpu_init": "GICH_VTR any",
     injection.UPDATE: "all lines",
+    injection.INJECT: "all lines",
+    injection.KICKS: "any irq_pending_on_cpu",
+    set_addr.SET_ADDR: "any address",
+    update.COMPUTE: "any vCPU",
+    update.UPDATE: "any answer of compute_pending_for_cpu",
     handlers.SGI: "any word",
     **dict.fromkeys(flush.NAMES, "any answer of vgic_queue_irq"),
 }
@@ -35,5 +40,5 @@ def bound(program: Program, functions: Collection[str]) -> dict[str, Bound]:
 
 def bounds(program: Program, target: Bound) -> str:
     """Say for which states a function is judged."""
-    reads = "any access" if target.like else READS.get(target.function, "nr_lr 1..64")
+    reads = READS.get(target.function, "any access" if target.like else "nr_lr 1..64")
     return f"{reads}, vCPUs 1..8, INTID 0..{nr_irqs(program) - 1}"

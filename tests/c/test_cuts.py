@@ -1,12 +1,16 @@
-"""What may follow a callee that is not run: other such callees in their order, and the return."""
+"""Callees that are not run: what may follow the last, what a caller may do around the others, and what is noted."""
 
 from __future__ import annotations
 
 import pytest
 
 from conformance.readings import program
-from vgicheck.c.cuts import at_the_end, calls
+from vgicheck.c.cuts import Aside, Between, Outside, at_the_end, calls
+from vgicheck.c.domain import Address
+from vgicheck.c.intrinsics import INTRINSICS
 from vgicheck.c.ir import Unsupported
+from vgicheck.c.memory import Arbitrary, Given
+from vgicheck.c.summary import Evaluator, Summary
 
 TEXT = """
 int seen, n;
@@ -56,3 +60,90 @@ def test_what_is_called() -> None:
     found = calls(program(TEXT.format(body="one(); other(); return 1;")), "entry")
     assert found == {"entry": {"one", "other"}, "one": {"last"}, "other": set(), "last": set()}
     assert calls(program(TEXT.format(body="one(); return 1;")), "entry", "one") == {"entry": {"one"}}
+
+
+THINGS = """
+struct thing {{ int id; }};
+struct thing things[4], others[4];
+int oracle, other, mark;
+int handle(struct thing *t, unsigned n) {{ oracle = n; mark = other; return 1; }}
+int update(struct thing *t) {{ oracle = other; return 0; }}
+int asked(struct thing *t) {{ mark = other; return 1; }}
+void ring(struct thing *t) {{ }}
+int entry(int i) {{ int r = 0; {body} return r; }}
+"""
+
+
+def first(inputs: object) -> Address:
+    """Return the address of the thing at hand."""
+    return Address("things", (0,))
+
+
+LEAVES = (Address("oracle"),)
+HANDLE = Between("handle", first, 1, name="handler", leaves=LEAVES)
+UPDATE = Between("update", first, name="update", leaves=LEAVES, rank=1)
+ASKED = Aside("asked", first, 1, (4,), array="things")
+RING = Outside("ring", "things")
+CUTS = (HANDLE, UPDATE, ASKED, RING)
+
+
+def evaluated(body: str, inputs: Arbitrary | Given | None = None, i: int = 0) -> tuple[Evaluator, Summary]:
+    """Evaluate a body with all of these aside."""
+    found = Arbitrary(lambda region, key, value: None, lambda fact: None) if inputs is None else inputs
+    intrinsics = {**INTRINSICS, **{cut.function: cut.noted for cut in CUTS}}
+    e = Evaluator(program(THINGS.format(body=body)), found, intrinsics)
+    return e, e.summarise("entry", None, lambda: [i])
+
+
+APART = {
+    "what is done before": ("other = 1; r = handle(things, 5);", HANDLE),
+    "what is left is looked at": ("if (handle(things, 5)) r = oracle;", HANDLE),
+    "one after the other": ("handle(things, 5); update(things);", UPDATE),
+    "questions in their order": ("asked(things); asked(things + 1); r = other;", ASKED),
+}
+NOT_APART = {
+    "what it looks at is written later": ("handle(things, 5); other = 1;", HANDLE, "writes later"),
+    "the same of a question": ("asked(things); other = 1;", ASKED, "writes later"),
+    "what it writes is looked at": ("handle(things, 5); r = mark;", HANDLE, "its caller touches"),
+    "what it writes was looked at": ("r = mark; asked(things);", ASKED, "its caller touches"),
+    "another thing": ("handle(things + 1, 5);", HANDLE, "not at hand"),
+    "an update that comes first": ("update(things); handle(things, 5);", HANDLE, "out of order"),
+    "a question that comes late": ("asked(things + 1); asked(things);", ASKED, "out of order"),
+    "a question of what is not known": ("r = asked(things + other);", ASKED, "not known exactly"),
+    "a question of another array": ("r = asked(others);", ASKED, "not at hand"),
+    "a bell of another array": ("ring(others);", RING, "not at hand"),
+}
+
+
+@pytest.mark.parametrize("name", APART)
+def test_what_is_apart(name: str) -> None:
+    """A caller may do before what it likes, and later what the callee does not notice."""
+    body, cut = APART[name]
+    e, _ = evaluated(body)
+    cut.kept_apart(e)
+
+
+@pytest.mark.parametrize("name", NOT_APART)
+def test_what_is_not_apart(name: str) -> None:
+    """What a callee could notice or change is refused, and what is called otherwise than is known."""
+    body, cut, why = NOT_APART[name]
+    with pytest.raises(Unsupported, match=why):
+        e, _ = evaluated(body)
+        assert isinstance(cut, Aside | Between)
+        cut.kept_apart(e)
+
+
+def test_what_is_noted() -> None:
+    """How often each is called and with what; what is left and answered is what the inputs say."""
+    cells = {("oracle@handler", ()): 7, (HANDLE.answer, ()): 1, ("oracle", ()): 3}
+    body = "r = oracle; if (handle(things, 5)) r = 10 * r + oracle; ring(things + i); ring(things + i);"
+    _, end = evaluated(body, Given(cells), 2)
+    noted = {name: end.after.regions[name] for name in (HANDLE.region, HANDLE.number, RING.region)}
+    assert end.result == 37 and noted[HANDLE.region][()] == 1 and noted[HANDLE.number][()] == 5
+    assert [noted[RING.region][(n,)] for n in range(4)] == [0, 0, 2, 0]
+
+
+def test_a_call_with_null_is_told() -> None:
+    """Nothing is counted of it, and that it may not be is a claim."""
+    _, end = evaluated("ring(0);")
+    assert any(c.kind == "no-undefined" and "not called with NULL" in c.text for c in end.claims)

@@ -80,7 +80,7 @@ INTERRUPTED: Change = (
     "\tspin_lock_irqsave(&dist->lock, flags);\n\tif (!kvm_vgic_vcpu_pending_irq(vcpu))",
     "\tspin_lock(&dist->lock);\n\tflags = 0;\n\tif (!kvm_vgic_vcpu_pending_irq(vcpu))",
 )
-UNKICKED: Change = ("\tif (kick)\n\t\tkvm_vcpu_kick(vcpu);\n", "")
+UNKICKED: Change = ("\tif (kick)\n\t\tvgic_kick_vcpus(kvm);\n", "")
 STALE: Change = ("\tclear_bit(lr, (unsigned long *)cpu->vgic_elrsr);\n\treturn true;", "\treturn true;")
 """A list register that is filled and still reported empty."""
 FORGETFUL: Change = (

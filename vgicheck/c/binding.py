@@ -13,8 +13,8 @@ from ..engine.guards import MOST_NODES
 from ..engine.maps import Key, Map, label_of
 from ..engine.values import bit, is_symbolic, ite, widened
 from ..engine.verdict import Assumption
-from .cuts import Cut
-from .memory import Inputs, Memory, Pointers, unknown_pointer
+from .cuts import Cut, Outside
+from .memory import Fill, Inputs, Memory, Pointers, unknown_pointer
 
 GIVEN = "vgicheck_arg"
 """The object whose cells are what a function is called with and what its binding chooses: no cells of the C."""
@@ -157,6 +157,7 @@ class Bound:
     `bitmaps` are regions that are kept bit by bit, `ignored` those that the model leaves out, with what makes that
     harmless.  `related` is what is assumed of several cells together.  `occurs` says of a state that it is known to
     occur, so that a refutation may start from it; without it any state may that satisfies the assumptions.
+    `fixed` are regions of words of which one of the invariants says exactly what they are, with what that is.
     `cuts` are callees that are not run, `most_nodes` limits what is kept of paths, and `like` is what the model calls
     the function where that goes by many names.
     """
@@ -174,7 +175,8 @@ class Bound:
     pointers: Pointers = unknown_pointer
     related: Callable[[Any], Sequence[tuple[Any, Assumption]]] = lambda state: ()
     occurs: Callable[[Any], Any] | None = None
-    cuts: Sequence[Cut] = ()
+    fixed: Mapping[str, Fill] = field(default_factory=dict)
+    cuts: Sequence[Cut | Outside] = ()
     most_nodes: int = MOST_NODES
     like: str = ""
 

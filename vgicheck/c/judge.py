@@ -21,7 +21,7 @@ from ..engine.solve import Feasibility
 from ..engine.values import and_, iff, is_symbolic, mapped, not_, or_, same
 from ..engine.verdict import Assumption, Obligation, Replay, Verdict
 from .binding import GIVEN, Bound, Invariant, View
-from .cuts import CALLS, Aside, Last, at_the_end
+from .cuts import CALLS, Aside, Between, Last, at_the_end
 from .explain import Plain, explained, untouched
 from .intrinsics import INTRINSICS
 from .ir import Int, Loc, Program, Unsupported
@@ -125,11 +125,11 @@ class Judge:
             feasible.assume(fact)
 
         at_the_end(self.program, self.bound.entry, [c.function for c in self.bound.cuts if isinstance(c, Last)])
-        self._inputs = Arbitrary(constrain, relate, self.bound.pointers)
+        self._inputs = Arbitrary(constrain, relate, self.bound.pointers, fixed=self.bound.fixed)
         self._evaluator = self._evaluating(self._inputs, feasible)
         self._summary = self._called(self._evaluator)
         for cut in self.bound.cuts:
-            if isinstance(cut, Aside):
+            if isinstance(cut, Aside | Between):
                 cut.kept_apart(self._evaluator)
         self._start, self._end = View(untouched(self._summary)), View(self._summary.after, self._summary.result)
 
@@ -359,7 +359,7 @@ class Judge:
         return cells, mapped(lambda c: _number(model.eval(c, model_completion=True)), self.at)
 
     def _run(self, question: Question, cells: Cells) -> Plain:
-        given = Given(cells, self.bound.pointers)
+        given = Given(cells, self.bound.pointers, self.bound.fixed)
         evaluator = self._evaluating(given, bool)
         summary = self._called(evaluator)
         arguments = self.bound.arguments(given)

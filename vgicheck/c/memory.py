@@ -471,14 +471,15 @@ class Arbitrary:
     the theory of bit-vectors, where solvers are at their best.
 
     `constrain(region, key, value)` is told of each cell when it is first touched; `cells` keeps them, for the replay.
-    `fixed` are the words of which it is assumed what they are: all those of a region, as a number and no constant.
+    `fixed` are the words of which it is assumed what they are: all those of a region, as a number or of the key, and no
+    constants.
     """
 
     constrain: Callable[[str, Key, Any], None]
     relate: Callable[[Any], None]
     pointers: Pointers = unknown_pointer
     small: int = SMALL
-    fixed: Mapping[str, int] = field(default_factory=dict)
+    fixed: Mapping[str, Fill] = field(default_factory=dict)
     cells: dict[str, dict[tuple[Any, ...], tuple[Key, Any]]] = field(default_factory=dict)
     _symbolic: dict[str, list[tuple[Key, Any]]] = field(default_factory=dict)
     _aliases: dict[str, dict[tuple[object, ...], tuple[Key, Any]]] = field(default_factory=dict)
@@ -486,8 +487,9 @@ class Arbitrary:
     def word(self, region: str, key: Key, bits: int) -> Any:
         """Return the word at a key."""
         if region in self.fixed:
-            self.constrain(region, key, self.fixed[region])
-            return self.fixed[region]
+            found = filled(self.fixed, region, key)
+            self.constrain(region, key, found)
+            return found
         return self._cell(region, key, z3.BitVecSort(bits))
 
     def bit(self, region: str, key: Key) -> Any:
@@ -521,6 +523,8 @@ class Arbitrary:
         cell = z3.Const(name, sort)
         related = known.values() if symbolic else self._symbolic.get(region, ())
         for other, value in related:
+            if any(not is_symbolic(a) and not is_symbolic(b) and a != b for a, b in zip(key, other, strict=True)):
+                continue
             equal = same(tuple(_term(k) for k in key), tuple(_term(k) for k in other))
             if equal is not False:
                 self.relate(z3.Implies(equal, cell == value))

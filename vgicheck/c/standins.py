@@ -40,10 +40,14 @@ PASSED = "vgicheck_argument"
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What a text may do: the regions that it may write, as they are there, and the rules that it may break."""
+    """What a text may do: the regions that it may write, as they are there, and the rules that it may break.
+
+    `touched` are those that it may look at or write.
+    """
 
     written: Mapping[str, Place]
     rules: tuple[str, ...]
+    touched: frozenset[str]
 
 
 class Twins(Protocol):
@@ -340,4 +344,5 @@ def footprint_of(
     written = {n: trial.layout.kinds[n] for n in sorted(end.memory.written) if not is_local(n)}
     if not all(isinstance(p.type, Int) for p in written.values()):
         return None
-    return Footprint(written, tuple(sorted({c.kind for c in trial.claims})))
+    touched = frozenset(n for n in trial.layout.kinds if not is_local(n))
+    return Footprint(written, tuple(sorted({c.kind for c in trial.claims})), touched)

@@ -140,8 +140,9 @@ class Evaluator:
     and `bitmaps` are kept bit by bit; for some calls and loops something may stand in.
 
     `entered` has the functions that were called, each with the condition under which it was, `ranks` those of the calls
-    of functions that stand aside (`cuts`), in the order in which they were evaluated, and `asked` is how often the
-    stubs took any number.  Of a plain run, `trace` is the lines taken and `wrote` the line that last wrote each cell.
+    of functions that stand aside (`cuts`), in the order in which they were evaluated, `wrote_later` the regions that
+    were written when there had been one, and `asked` is how often the stubs took any number.  Of a plain run, `trace`
+    is the lines taken and `wrote` the line that last wrote each cell.
     """
 
     program: Program
@@ -165,6 +166,7 @@ class Evaluator:
     entered: dict[str, int] = field(default_factory=dict)
     asked: int = 0
     ranks: list[tuple[int, ...]] = field(default_factory=list)
+    wrote_later: set[str] = field(default_factory=set)
     _sites: list[Loc] = field(default_factory=list)
     _shapes: dict[str, Shape] = field(default_factory=dict)
     _plans: dict[tuple[str, int], tuple[tuple[str, ...], bool, Any]] = field(default_factory=dict)
@@ -224,6 +226,8 @@ class Evaluator:
             raise Limit("expressions nested too deeply", self._here(name)) from None
 
     def _note_write(self, region: str, key: maps.Key) -> None:
+        if self.ranks:
+            self.wrote_later.add(region)
         if self.plain and self.trace:
             self.wrote[(region, key)] = self.trace[-1]
 

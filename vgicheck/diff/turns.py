@@ -100,4 +100,5 @@ def _joint(old: End, new: End) -> Footprint | None:
             if not isinstance(place.type, Int) or written.setdefault(name, place).type != place.type:
                 return None
     rules = {claim.kind for end in (old, new) for claim in end.evaluator.claims}
-    return Footprint(dict(sorted(written.items())), tuple(sorted(rules)))
+    touched = frozenset(n for end in (old, new) for n in end.evaluator.layout.kinds if not is_local(n))
+    return Footprint(dict(sorted(written.items())), tuple(sorted(rules)), touched)
