@@ -60,7 +60,16 @@ FUNCTION = "vgic_queue_irq"
 HANDLER_FUNCTION = "vgic_maintenance_handler"
 LOOPS = f"vgicheck_next_bit.0:{NR_LRS // 32 + 1},vgicheck_claim.0:256,vgicheck_claim.1:256"
 """How often the loops of our stubs turn: once a word, and once a character of a constant text."""
-COMMON = ("--32", "--nondet-static", "--unwind", str(NR_LRS + 1), "--unwindset", LOOPS, "--unwinding-assertions")
+COMMON = (
+    "--32",
+    "--nondet-static",
+    "--unwind",
+    str(NR_LRS + 1),
+    "--unwindset",
+    LOOPS,
+    "--unwinding-assertions",
+    "--slice-formula",
+)
 BOUNDS = ("--bounds-check", "--pointer-check")
 CLAIMED = "\tif (condition)\n\t\treturn;\n"
 """Where a claim of our stubs turns to what fails: a run that gets there is not looked at, here as in ours."""
