@@ -6,11 +6,9 @@ import importlib.util
 import os
 import platform
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -217,25 +215,3 @@ def _scored(name: str, outcomes: Sequence[Outcome], of: int) -> Iterator[Row]:
     yield name, f"{share}; {judged}, {result.equivalent} equivalent, {result.invalid} without meaning"
     for o in result.survivors:
         yield f"  survives, line {o.mutant.line}", f"{o.mutant.key} {o.why}".rstrip()
-
-
-def cbmc(patch: Path) -> Iterator[Row]:
-    """Yield what CBMC says of the same function, where it is installed: bounds and pointers, 64 iterations unrolled."""
-    program = shutil.which("cbmc")
-    if program is None:
-        yield "CBMC", "not installed, skipped"
-        return
-    _, unit = unit_of(patch, SIZES[0])
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "review.c"
-        source.write_text(unit.text)
-        command = [program, str(source), "--function", f"vgicheck_run_{HANDLER_FUNCTION}", f"-DVGIC_NR_IRQS={SIZES[0]}",
-                   "--unwind", "65", "--bounds-check"]  # fmt: skip
-        start = time.perf_counter()
-        try:
-            finished = subprocess.run(command, capture_output=True, timeout=10 * LIMIT, text=True, check=False)
-        except subprocess.TimeoutExpired:
-            yield "CBMC", f"no answer within {10 * LIMIT:g} s"
-            return
-        last = (finished.stdout.strip().splitlines() or ["no output"])[-1]
-        yield "CBMC", f"{last}, {time.perf_counter() - start:.1f} s"

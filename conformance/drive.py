@@ -22,7 +22,6 @@ from proofs.bindings.vgic import nr_irqs
 from properties.property import At
 from vgicheck.c import lvalues
 from vgicheck.c.binding import GIVEN, Bound, View
-from vgicheck.c.domain import Address
 from vgicheck.c.explain import untouched
 from vgicheck.c.intrinsics import INTRINSICS
 from vgicheck.c.ir import Int, Pointer
@@ -34,17 +33,15 @@ from vgicheck.c.summary import Evaluator, Summary
 from vgicheck.check.reading import Reading
 from vgicheck.engine.maps import Key
 from vgicheck.engine.solve import Feasibility
-from vgicheck.engine.values import and_, fresh, is_symbolic
+from vgicheck.engine.values import and_, fresh
 
 from .bound import by_region
+from .cells import LATER, After, cell, exactly
 from .draws import RANDOM, Draws
 from .formulas import AFTER, BEFORE, Formulas, in_pieces
 
-LATER = "after the call: "
-"""What the regions of the memory after a call begin with, in the names of constants."""
 PICK, AT = "vgicheck_pick", "vgicheck_at"
 """What the names of the indices begin with at which a region is compared, and the model."""
-UNSIGNED = {8: "unsigned char", 16: "unsigned short", 32: "unsigned int", 64: "unsigned long long"}
 COUNTS = ("vgicheck_calls", "vgicheck_modelled")
 DRIVE = """
 void vgicheck_drive(void)
@@ -89,19 +86,6 @@ def driven(
         yield program
 
 
-@dataclass(slots=True)
-class _After(Arbitrary):
-    """The memory after a call, of which nothing is known; what the function was called with is what it was `before`."""
-
-    before: Arbitrary | None = None
-
-    def _cell(self, region: str, key: Key, sort: Any) -> Any:
-        assert self.before is not None
-        if region.startswith(f"{GIVEN}."):
-            return self.before._cell(region, key, sort)
-        return Arbitrary._cell(self, region if region.startswith(LATER) else LATER + region, key, sort)
-
-
 @dataclass(frozen=True, slots=True)
 class _Comparison:
     """Something that must hold after a call; of the model, where its premise does."""
@@ -129,16 +113,16 @@ class _Driver:
         self._draws = Draws(self.random, by_region(self.bound.invariants))
         self._formulas = Formulas(self._constant)
         inputs, end = self._summary()
-        later = _After(lambda region, key, value: None, lambda fact: None, self.bound.pointers, before=inputs)
+        later = After(lambda region, key, value: None, lambda fact: None, self.bound.pointers, before=inputs)
         left = View(Memory(self._layout, end.domain, later), z3.BitVec(LATER + RESULT, 32))
         before = View(untouched(end)).state(self.bound.abstract)
         modelled = and_(*(fact for fact, _ in self.bound.related(before)))
         compared = [*self._with_formulas(end, left), *self._with_model(before, left)] if self.compares else []
         pointers, arguments = self._pointers(inputs, end), self.bound.arguments(inputs)
         for region, known in [*inputs.cells.items(), *later.cells.items()]:
-            self._constants |= {cell.decl().name(): (region, key) for key, cell in known.values()}
+            self._constants |= {term.decl().name(): (region, key) for key, term in known.values()}
         name = self._formulas.name
-        for constant in (cell for known in inputs.cells.values() for _, cell in known.values()):
+        for constant in (term for known in inputs.cells.values() for _, term in known.values()):
             self._formulas.name(constant)
         sets = [f"\t{lvalue} = {self._value(end, to)};" for lvalue, to in pointers]
         call = f"{self.bound.entry}({', '.join(self._value(end, a) for a in arguments)})"
@@ -232,15 +216,8 @@ class _Driver:
             return self._draws.chosen(region, constant), BEFORE
         self._draws.cells(self._layout, region, constant)
         indices = [self._formulas.name(k) for k in key]
-        bits = 0 if z3.is_bool(constant) else constant.size()
-        at = lvalues.indexed(self._layout, region, [text for text, _ in indices], bits)
-        value = f"{at.lvalue} >> {at.bit} & 1" if at.bit else f"({UNSIGNED[at.bits]}){at.lvalue}"
-        outside = " | ".join(
-            f"(unsigned int){text} >= {n}"
-            for k, (text, _), n in zip(key, indices, at.lengths, strict=True)
-            if is_symbolic(k) or not 0 <= k < n
-        )
-        return f"({outside}) ? 0 : {value}" if outside else value, max([when, *(w for _, w in indices)])
+        text = cell(self._layout, region, key, [name for name, _ in indices], constant)
+        return text, max([when, *(w for _, w in indices)])
 
     # The call ------------------------------------------------------------------------------------------------
 
@@ -258,21 +235,11 @@ class _Driver:
     def _value(self, end: Summary, value: Any) -> str:
         """Return a value as C: one of several, each under its condition."""
         *others, (_, last) = end.domain.options(value)
-        text = self._exactly(last)
+        text = exactly(self._formulas, last)
         for guard, option in others:
             condition, _ = self._formulas.name(end.domain.guards.term(guard))
-            text = f"({condition} ? {self._exactly(option)} : {text})"
+            text = f"({condition} ? {exactly(self._formulas, option)} : {text})"
         return text
-
-    def _exactly(self, value: Any) -> str:
-        if is_symbolic(value):
-            return self._formulas.name(value)[0]
-        if isinstance(value, Address):
-            return lvalues.value(Address(value.object, tuple(self._step(s) for s in value.path)), {})
-        return lvalues.value(value, {})
-
-    def _step(self, step: Any) -> Any:
-        return lvalues.Index(self._formulas.name(step)[0]) if is_symbolic(step) else step
 
 
 def _returns(end: Summary) -> Any:
