@@ -38,8 +38,10 @@ from vgicheck.engine.maps import Key
 from .draws import POOL, allowed
 
 Cell = tuple[str, Key]
-DENSITIES = (0.0, 0.03, 0.5, 1.0)
-"""How many of the bits of a region are set; each state has its own for each region."""
+DENSITIES = (None, 5, 1, 0)
+"""How rare the set bits of a region are: one in so many powers of two, or none; each state has its own for each region.
+What is least comes first, as shrinking wants it.
+"""
 TO, GIVEN, PLACES = "vgicheck_to", "vgicheck_given", "vgicheck_places"
 """Where a native run finds which of the places each pointer leads to, and its arguments."""
 
@@ -52,11 +54,13 @@ class Pools:
     invariants: Mapping[str, Sequence[Invariant]]
     _known: dict[tuple[str, int], list[int]] = field(default_factory=dict)
 
-    def draw(self, cell: Cell, bits: int, density: float) -> int:
+    def draw(self, cell: Cell, bits: int, rarity: int | None) -> int:
         """Return a value of so many bits for a cell."""
         region, key = cell
         assumed = self.invariants.get(region, ())
-        value = sum((self.random.random() < density) << i for i in range(bits))
+        value = 0 if rarity is None else (1 << bits) - 1
+        for _ in range(rarity or 0):
+            value &= self.random.getrandbits(bits)
         if all(i.holds(key, value) is True for i in assumed):
             return value
         if bits == 1:
@@ -64,7 +68,8 @@ class Pools:
         x = z3.BitVec("x", bits)
         fact = z3.And(*(i.holds(key, x) for i in assumed)).sexpr()
         if (fact, bits) not in self._known:
-            self._known[fact, bits] = allowed(self.random, assumed, key, x, POOL)
+            seed = self.random.getrandbits(32)
+            self._known[fact, bits] = sorted(allowed(Random(seed), assumed, key, x, POOL))
         return self.random.choice(self._known[fact, bits])
 
 
@@ -73,14 +78,15 @@ class Drawn(Given):
     """Inputs that are drawn when they are first looked at."""
 
     pools: Pools | None = None
-    _densities: dict[str, float] = field(default_factory=dict)
+    _rarities: dict[str, int | None] = field(default_factory=dict)
 
     def word(self, region: str, key: Key, bits: int) -> int:
         """Return the number at a key."""
         assert isinstance(self.cells, dict) and self.pools is not None
         if (region, key) not in self.cells:
-            density = self._densities.setdefault(region, self.pools.random.choice(DENSITIES))
-            self.cells[region, key] = self.pools.draw((region, key), bits, density)
+            if region not in self._rarities:
+                self._rarities[region] = self.pools.random.choice(DENSITIES)
+            self.cells[region, key] = self.pools.draw((region, key), bits, self._rarities[region])
         return Given.word(self, region, key, bits)
 
 

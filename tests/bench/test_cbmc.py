@@ -90,6 +90,7 @@ def test_the_handler_is_asked_in_c() -> None:
     assert all(f"vgic_cpu.vgic_lr[{n}]" in body[:call] for n in range(64))
 
 
+@SLOW
 def test_a_fault_in_the_queueing_is_refuted_by_ours() -> None:
     """The question that CBMC is asked has an answer that can be no."""
     question = cbmc.queueing(EXAMPLE, faulty)

@@ -7,8 +7,10 @@ from random import Random, SystemRandom
 from typing import Any
 
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
-from conformance.bound import Ran, compare
+from conformance.bound import Ran, compare, runs
 from conformance.drive import driven
 from model.generation import OCTOBER_2012, Switches
 from proofs.bindings import whole_file
@@ -105,6 +107,66 @@ def test_a_fault_in_the_model_is_seen() -> None:
     reading, bound, _ = subject(QUEUED)
     differences = compare(reading, bound, OCTOBER_2012, seeded(), 30)[1]
     assert differences and all(": the model: " in text for text in differences)
+
+
+# By Hypothesis ----------------------------------------------------------------------------------------------------------
+
+RANDOMS = st.randoms(use_true_random=False)
+
+
+@SLOW
+@pytest.mark.parametrize(("function", "of_the_example"), [(INJECTED, False), (CREATED, True), (QUEUED, False)])
+def test_three_readings_agree_wherever_hypothesis_looks(function: str, of_the_example: bool) -> None:
+    """Of states that Hypothesis draws compiled C, evaluator and model say the same."""
+    known = subject(function, of_the_example)
+    modelled = 0
+
+    @settings(max_examples=20, deadline=None, database=None)
+    @given(random=RANDOMS, count=st.integers(1, 8))
+    def agree(random: Random, count: int) -> None:
+        nonlocal modelled
+        ran, differences = compare(*known, random, count, optimise=0)
+        assert not differences
+        modelled += sum(r.modelled for r in ran)
+
+    agree()
+    assert modelled
+
+
+@pytest.mark.parametrize(
+    "phases", [(Phase.generate,), pytest.param((Phase.generate, Phase.shrink), marks=[SLOW, pytest.mark.long])]
+)
+def test_hypothesis_finds_another_model(phases: tuple[Phase, ...]) -> None:
+    """A state in which a model of other switches does something else is found; made small, little is set in it."""
+    reading, bound, _ = subject(INJECTED)
+    last: list[Ran] = []
+
+    @settings(max_examples=300, deadline=None, database=None, phases=phases)
+    @given(random=RANDOMS)
+    def agree(random: Random) -> None:
+        last[:] = runs(reading, bound, OCTOBER_2012, random, 1)
+        assert not last[0].broken
+
+    with pytest.raises(AssertionError):
+        agree()
+    set_cells = [cell for cell, value in last[0].given.cells.items() if value]
+    assert last[0].broken and (Phase.shrink not in phases or len(set_cells) <= 4), set_cells
+
+
+@SLOW
+def test_hypothesis_finds_a_fault_in_the_c() -> None:
+    """A target that is not told to look is found in compiled C."""
+    reading, bound, switches = subject(INJECTED)
+    old = "\t\tset_bit(cpuid, &dist->irq_pending_on_cpu);\n\t}\nout:\n\tspin_unlock("
+    source = faulty(V3_10, old, "\t}\nout:\n\tspin_unlock(")
+
+    @settings(max_examples=100, deadline=None, database=None, phases=(Phase.generate,))
+    @given(random=RANDOMS, count=st.integers(1, 8))
+    def agree(random: Random, count: int) -> None:
+        assert not compare(reading, bound, switches, random, count, source, optimise=0)[1]
+
+    with pytest.raises(AssertionError, match="irq_pending_on_cpu"):
+        agree()
 
 
 # By the million ---------------------------------------------------------------------------------------------------------
