@@ -57,7 +57,7 @@ EQUIVALENT: dict[str, str] = {
     "vgic_ioaddr_overlap: CPU_SIZE -> CPU_SIZE - 1": _ALIGNED,
     "whole_pages: le(start, end) -> lt(start, end)": "one byte is too small all the same",
     "report_empty: s.cpu -> s.hw": "the shadow has just been written to the register",
-    "_within: 13 -> 14 (3)": _WIDE,
+    "within: 13 -> 14 (3)": _WIDE,
     "_read_byte: 7 -> 6": _WIDE,
     "_read_byte: CPENDSGIR -> CPENDSGIR + 1": _LOW,
     "_read_byte: SPENDSGIR -> SPENDSGIR + 1": _LOW,

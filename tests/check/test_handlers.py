@@ -20,7 +20,7 @@ FAULTS = {
     "the id of another vCPU": (
         SET, SET + "\n\tvgicheck_vcpus[vcpu->vcpu_id ^ 1].vcpu_id = 0;", "handle_set_enable", "vcpu[]->vcpu_id is unchanged"),
     "a store that is not told": (
-        "READ_SET);\n\treturn mmio->is_write;", "READ_SET);\n\treturn false;", "handle_set_enable", "updates is"),
+        f"{SET}\n\treturn mmio->is_write;", f"{SET}\n\treturn false;", "handle_set_enable", "updates is"),
     "SGIs that are disabled": (
         "\tif (offset < 4)\n\t\t*reg |= 0xffff;\n", "", "handle_clear_enable", ""),
     "priorities of others": (

@@ -85,6 +85,10 @@ def test_the_rest_is_as_in_october_2012(tmp_path: Path) -> None:
     assert {o.subject: (o.verdict, o.method.rpartition(" of ")[2]) for o in found} == dict.fromkeys(
         (
             "vgic_update_irq_state",
+            "kvm_vgic_inject_irq",
+            "vgic_kick_vcpus",
+            "vgic_update_state",
+            "compute_pending_for_cpu",
             "vgic_queue_irq",
             "__kvm_vgic_sync_to_cpu",
             "__kvm_vgic_sync_from_cpu",
