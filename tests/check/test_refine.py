@@ -61,6 +61,7 @@ FAULTS = {
 
 
 SLOW = (
+    "an EOIed list register that is not reported",
     "a field of which the model knows nothing",
     "the register beside it",
     "a mask of nine bits",

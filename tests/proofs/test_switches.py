@@ -66,14 +66,16 @@ def without(switch: str) -> Switches:
     return replace(REFERENCE, **{switch: not getattr(REFERENCE, switch)})
 
 
+SLOW = ("map_by_source", "sync_consumes")
+"""Switches without which the reference takes long to search."""
+
+
 def broken(switches: Switches, size: Size) -> set[str]:
     """Return what some state or step of an instance breaks."""
     return set(search(size, switches, PROPERTY_IDS, LIMIT).broken)
 
 
-@pytest.mark.parametrize(
-    "switch", [pytest.param(s, marks=[pytest.mark.slow] if s == "map_by_source" else []) for s in BROKEN]
-)
+@pytest.mark.parametrize("switch", [pytest.param(s, marks=[pytest.mark.slow] if s in SLOW else []) for s in BROKEN])
 def test_a_switch_that_is_needed(switch: str) -> None:
     """Turned over, it breaks exactly the properties listed for it, in the instance listed for it."""
     name, properties = BROKEN[switch]
