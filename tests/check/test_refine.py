@@ -28,6 +28,20 @@ def refined(text: str, function: str, *names: str) -> dict[str, Obligation]:
     return {o.property: o for o in refine.judge(reading, target, wanted, Portfolio(20))}
 
 
+def held(text: str, function: str) -> Obligation:
+    """Hold a function against the model."""
+    return refined(text, function, "refines-model")["refines-model"]
+
+
+def refuted(old: str, new: str, function: str) -> Obligation:
+    """Change the example in one place, and see that a function is refuted by a run for it."""
+    assert TEXT.count(old) == 1
+    fault = held(TEXT.replace(old, new), function)
+    assert fault.verdict is Verdict.REFUTED, fault
+    assert fault.run is not None and fault.run.replayed == ("python",), fault
+    return fault
+
+
 FAULTS = {
     "an active bit that stays": (
         "vgic_assign(&dist->irq_active, vcpu->vcpu_id, cpu->vgic_lr[lr] & GICH_LR_VIRTUALID, 0);", "",
