@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -25,15 +25,17 @@ from conformance.bound import by_region
 from conformance.cells import LATER, After, cell, exactly
 from conformance.formulas import AFTER, BEFORE, Formulas, type_of
 from model.distributor import NR_LRS
+from model.gich import FIRST_SPECIAL_INTID
 from mutation.c_campaign import Example, example
 from proofs.bindings import functions, kvm_2012, vgic
 from proofs.bindings.promise import Called, Promise
+from proofs.obligations import Job, judge_function
 from properties.handler import HANDLER
 from properties.property import At, Part
 from vgicheck.c.binding import GIVEN, Invariant, View
 from vgicheck.c.intrinsics import INTRINSICS
 from vgicheck.c.ir import Pointer, Unsupported
-from vgicheck.c.judge import FEASIBLE, Judge
+from vgicheck.c.judge import FEASIBLE
 from vgicheck.c.lvalues import pointer
 from vgicheck.c.memory import Arbitrary, Layout, Memory, is_local
 from vgicheck.c.source import Unit
@@ -222,23 +224,15 @@ def _handler_unit(patch: Path, edit: Callable[[str], str]) -> tuple[Example, Uni
     return read, read.unit(HANDLER_FUNCTION, edit(read.piece(HANDLER_FUNCTION).text), IRQS)
 
 
-def _indices() -> tuple[At, Any]:
-    """Return the arbitrary indices that the handler's properties speak of, and what they may be."""
-    at = fresh(At, "at")
-    return at, lt(at.intid, min(IRQS, 1020))
-
-
 def _formula(name: str) -> Any:
     return next(p.formula for p in HANDLER if p.id == name)
 
 
 def _handler_judged(patch: Path, name: str, edit: Callable[[str], str]) -> Verdict:
     read, unit = _handler_unit(patch, edit)
-    at, limits = _indices()
     bound = kvm_2012.bound(IRQS)[HANDLER_FUNCTION]
-    judge = Judge(unit.program, bound, at, limits, at.lr, read.ours, frozenset({name}), Portfolio(OURS), tell=False)
-    judge.summarise()
-    return judge.property(name, _formula(name)).verdict
+    (found,) = judge_function(Job(unit.program, bound, IRQS, read.ours, Portfolio(OURS), (name,), tell=False))
+    return found.verdict
 
 
 def _handler_harness(patch: Path, name: str, edit: Callable[[str], str]) -> str:
@@ -249,7 +243,8 @@ def _handler_harness(patch: Path, name: str, edit: Callable[[str], str]) -> str:
     later = After(lambda region, key, value: None, _nothing, bound.pointers, before=inputs)
     e = Evaluator(unit.program, inputs, INTRINSICS, assumed.feasible, ours=read.ours, bitmaps=bound.bitmaps)
     e.summarise(bound.entry)
-    at, limits = _indices()
+    at = fresh(At, "at")
+    limits = lt(at.intid, min(IRQS, FIRST_SPECIAL_INTID))
     before, after = (View(Memory(e.layout, e.domain, cells)).state(bound.abstract) for cells in (inputs, later))
     parts = _formula(name)(before, after, at)
     return Harness(e.layout, inputs, later).text(unit.text, [limits, *assumed.facts], (bound.entry, ()), parts)
@@ -260,11 +255,12 @@ def queueing(place: Path, edit: Callable[[str], str] = str) -> Question:
 
     It is asked for every vCPU and source, and for every interrupt that there is.
     """
+    reading = _whole(place, edit)
     return Question(
-        f"{FUNCTION}(): {_promise_of(_whole(place, edit)).property} and in-bounds",
+        f"{FUNCTION}(): {_promise_of(reading).property} and in-bounds",
         partial(_queueing_harness, place, edit),
         BOUNDS,
-        _whole(place, edit).defines,
+        reading.defines,
         partial(_queueing_judged, place, edit),
     )
 
@@ -288,13 +284,7 @@ def _promise_of(reading: Reading) -> Promise:
         "irq is below VGIC_NR_IRQS",
         "the callers",
     )
-    return Promise(
-        promise.property,
-        promise.functions,
-        promise.speaks_of,
-        promise.formula,
-        lambda program, function: [*promise.assumed(program, function), irq],
-    )
+    return replace(promise, assumed=lambda program, function: [*promise.assumed(program, function), irq])
 
 
 def _queueing_judged(place: Path, edit: Callable[[str], str]) -> Verdict:

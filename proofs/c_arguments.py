@@ -44,12 +44,7 @@ def cause_task(argument: Argument, source: Source) -> Task:
     name = argument.conclusion
 
     def run() -> Iterator[Obligation]:
-        in_c = IN_C[argument.id]
-        granted = frozenset(claim.sentence for claim in in_c.granted)
-        met = Met.of(
-            scenes(source.reading, in_c, source.lrs, source.extent), source.limit, believed=granted, every=name
-        )
-        yield from met.each_cause(name, argument.id, source)
+        yield from _met(IN_C[argument.id], source, every=name).each_cause(name, argument.id, source)
 
     return Task(
         ("c-causes", argument.id, source.text, *source.how),
@@ -78,16 +73,21 @@ def judged(argument: Argument, source: Source) -> Iterator[Obligation]:
         yield from (Obligation(asked, argument.id, verdict, METHOD, reason=why) for asked in (PREMISE, FOLLOWS, name))
         return
     assert in_c is not None
-    granted = frozenset(claim.sentence for claim in in_c.granted)
-    met = Met.of(scenes(reading, in_c, source.lrs, source.extent), source.limit, believed=granted)
+    met = _met(in_c, source)
     premise, conclusion = (met.obligation(asked, argument.id, source) for asked in (PREMISE, name))
     follows = conclusion
     if premise.verdict not in (Verdict.PROVED, Verdict.VACUOUS):
-        with_it = Met.of(scenes(reading, in_c, source.lrs, source.extent), source.limit, believed=granted | {PREMISE})
-        follows = with_it.obligation(name, argument.id, source)
+        follows = _met(in_c, source, PREMISE).obligation(name, argument.id, source)
     yield premise
     yield replace(follows, property=FOLLOWS)
     yield conclusion
+
+
+def _met(in_c: InC, source: Source, *believed: str, every: str = "") -> Met:
+    """Let the threads of an argument meet, with what it grants and what else is `believed` taken to hold."""
+    granted = frozenset(claim.sentence for claim in in_c.granted)
+    machines = scenes(source.reading, in_c, source.lrs, source.extent)
+    return Met.of(machines, source.limit, believed=granted | {*believed}, every=every)
 
 
 def scenes(reading: Reading, in_c: InC, lrs: int | None = None, extent: Extent = SMALL) -> Iterator[Scene]:

@@ -176,11 +176,7 @@ class Met:
 
     def each_cause(self, name: str, subject: str, source: Source) -> Iterator[Obligation]:
         """Yield whether the steps found are all that break a property, and of each of them its run."""
-        rest = self.obligation(name, subject, source)
-        if rest.verdict is Verdict.REFUTED:
-            self.broken.pop(name, None)
-            self.in_turn.pop(name, None)
-            rest = self.obligation(name, subject, source)
+        rest = replace(self, broken={}, in_turn={}).obligation(name, subject, source)
         yield replace(rest, property=f"{name}{AT}{ANY_OTHER}")
         for step, (scene, broken) in sorted(self.causes.items(), key=lambda item: len(item[1][1].moves)):
             found = _refuted(name, subject, scene, broken, "", source)

@@ -27,11 +27,9 @@ from vgicheck.engine.verdict import Assumption
 from . import kvm_2012, update, vcpu, vgic
 from .allocated import leads_somewhere
 from .called import arguments
-from .promise import has
 from .trees_2012 import PRIVATE_EDGES
 
 UPDATE = "vgic_update_irq_state"
-PENDING, PRIVATE, SHARED = (f"{vgic.CPU}.{name}[]" for name in ("pending", "pending_percpu", "pending_shared"))
 CALLER = "kvm_vm_ioctl_irq_line"
 INJECT, KICKS = "kvm_vgic_inject_irq", "vgic_kick_vcpus"
 KICK = Outside("kvm_vcpu_kick", vgic.VCPUS)
@@ -58,16 +56,13 @@ def _kick(program: Program) -> Bound:
     def abstract(view: View) -> KickState:
         return KickState(view.word(update.ONLINE), kvm_2012.pending_on_cpu(view), kicked(view))
 
-    def prefer(s: KickState, at: At) -> Sequence[Any]:
-        return [s.nr_cpus == 2, at.vcpu == 0]
-
     return Bound(
         KICKS,
         KICKS,
         abstract,
         vgic_kick_vcpus,
         [vgic.ID_IS_INDEX, update.AT_MOST, NOT_KICKED, HAS_VGIC],
-        prefer,
+        update.preferred,
         kvm_2012.Names(),
         arguments=partial(arguments, program, KICKS),
         pointers=vgic.pointers,
@@ -127,12 +122,6 @@ def kicked(view: View) -> Map[bool]:
     return view.map(lambda c: not_(view.word(KICK.region, c, bits=8) == 0))
 
 
-def pending(program: Program, view: View) -> Map[bool]:
-    """Read what waits for each vCPU, by vCPU and INTID."""
-    apart = has(program, "vgic_cpu", "pending_percpu")
-    return view.map(partial(vcpu.split_bit, view, PRIVATE, SHARED) if apart else partial(view.bit, PENDING))
-
-
 def _state(program: Program, function: str, view: View) -> InjectState:
     _, cpuid, irq, level = program.functions[function].params
     inputs = view.memory.inputs
@@ -145,7 +134,7 @@ def _state(program: Program, function: str, view: View) -> InjectState:
         irq_active=kvm_2012.banked(view, "irq_active"),
         irq_state=kvm_2012.banked(view, "irq_state"),
         irq_spi_cpu=view.map(partial(_spi_cpu, view), width=3),
-        pending=pending(program, view),
+        pending=vcpu.pending(program, view, vgic.CPU),
         pending_on_cpu=kvm_2012.pending_on_cpu(view),
         told=0,
     )
@@ -161,7 +150,7 @@ def _bound(program: Program, name: str, abstract: Any, transition: Any, prefer: 
         _assumed(cpuid, irq, level, irqs),
         prefer,
         kvm_2012.Names(),
-        vcpu.BITMAPS | {PENDING, PRIVATE, SHARED},
+        vcpu.BITMAPS | {*vcpu.pending_in(vgic.CPU)},
         arguments=partial(arguments, program, name),
         pointers=vgic.pointers,
         fixed=vgic.INDICES,
@@ -185,5 +174,5 @@ def _assumed(cpuid: str, irq: str, level: str, irqs: int) -> list[Invariant]:
             "vgic_set_target_reg",
         ),
         update.AT_MOST,
-        Invariant(f"{vgic.DIST}.lock.held", lambda key, value: lt(value, 1), "no lock is held on entry", ""),
+        vgic.NO_LOCK,
     ]

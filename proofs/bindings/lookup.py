@@ -152,5 +152,5 @@ def _assumed(cuts: Sequence[Between], looks_at_length: bool, settable: bool) -> 
         vgic.ID_IS_INDEX,
         update.AT_MOST,
         injection.NOT_KICKED,
-        Invariant(f"{DIST}.lock.held", lambda key, value: lt(value, 1), "no lock is held on entry", ""),
+        vgic.NO_LOCK,
     ]

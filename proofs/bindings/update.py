@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from model.distributor import MAX_CPUS, NR_PRIVATE_IRQS
+from model.inject_irq import KickState
 from model.update_state import ComputeState, UpdateState, compute_pending_for_cpu, vgic_update_state
 from properties.property import At
 from vgicheck.c.binding import Bound, Invariant, View
@@ -54,16 +55,13 @@ def _update(program: Program) -> Bound:
             pending_on_cpu=kvm_2012.pending_on_cpu(view),
         )
 
-    def prefer(s: UpdateState, at: At) -> Sequence[Any]:
-        return [s.nr_cpus == 2, at.vcpu == 0]
-
     return Bound(
         UPDATE,
         UPDATE,
         abstract,
         vgic_update_state,
         [vgic.ID_IS_INDEX, AT_MOST, NOT_ASKED],
-        prefer,
+        preferred,
         kvm_2012.Names(),
         vcpu.BITMAPS,
         arguments=partial(called.arguments, program, UPDATE),
@@ -71,6 +69,11 @@ def _update(program: Program) -> Bound:
         fixed=vgic.INDICES,
         cuts=[ASKS],
     )
+
+
+def preferred(s: UpdateState | KickState, at: At) -> Sequence[Any]:
+    """List what makes an example of a VM easy to read."""
+    return [s.nr_cpus == 2, at.vcpu == 0]
 
 
 def answers(view: View) -> Map[bool]:

@@ -21,11 +21,16 @@ from . import books, kvm_2012
 from .called import VCPU, arguments, pointers
 from .promise import has
 
-PRIVATE, SHARED = f"{kvm_2012.CPU}.pending_percpu[]", f"{kvm_2012.CPU}.pending_shared[]"
 _STATE = ("irq_enabled", "irq_state", "irq_active", "irq_cfg")
+
+
+def pending_in(cpu: str) -> tuple[str, str, str]:
+    """Name the bitmaps of what waits in a struct vgic_cpu: of all interrupts, of its own and of shared ones."""
+    return f"{cpu}.pending[]", f"{cpu}.pending_percpu[]", f"{cpu}.pending_shared[]"
+
+
 BITMAPS = kvm_2012.BITMAPS | {
-    PRIVATE,
-    SHARED,
+    *pending_in(kvm_2012.CPU),
     *(f"{kvm_2012.DIST}.{name}.{bank}" for name in _STATE for bank in ("percpu[][]", "shared[]")),
 }
 """What is kept bit by bit; in 2012 the types said so of those of the distributor."""
@@ -37,14 +42,15 @@ def vgic_cpu(program: Program, view: View) -> VgicCpu:
     return replace(kvm_2012.vgic_cpu(view), pending=pending(program, view))
 
 
-def pending(program: Program, view: View) -> Map[bool]:
+def pending(program: Program, view: View, cpu: str = kvm_2012.CPU) -> Map[bool]:
     """Read what waits for the vCPU at hand, by INTID; from v3.9 on that is kept in two bitmaps.
 
+    With the struct vgic_cpu of any of several vCPUs it is by vCPU and INTID.
     A binding that compares nothing else of the struct reads nothing else: what is read counts as compared.
     """
-    if has(program, "vgic_cpu", "pending_percpu"):
-        return view.map(partial(split_bit, view, PRIVATE, SHARED))
-    return view.map(lambda i: view.bit(f"{kvm_2012.CPU}.pending[]", i))
+    whole, private, shared = pending_in(cpu)
+    apart = has(program, "vgic_cpu", "pending_percpu")
+    return view.map(partial(split_bit, view, private, shared) if apart else partial(view.bit, whole))
 
 
 def split_bit(view: View, private: str, shared: str, *key: int) -> bool:

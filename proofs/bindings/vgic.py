@@ -45,6 +45,7 @@ ID_IS_INDEX = Invariant(
     "vCPUs stand in kvm->vcpus by their ids",
     "the VMM, which creates them in this order",
 )
+NO_LOCK = Invariant(f"{DIST}.lock.held", lambda key, value: lt(value, 1), "no lock is held on entry", "")
 LATER_LRS = f"{CPU}..vgic_v2!.vgic_lr[]"
 """The list registers where they are in struct vgic_v2_cpu_if."""
 LATER_MAP = "vgicheck_vgic_irq_lr_map[][]"

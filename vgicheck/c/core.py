@@ -18,10 +18,8 @@ from typing import Any
 
 from ..engine.litmus import Access, Barrier, Litmus, Lock, Read, Swap, Unlock, Write, happens
 from .interleave import Broken, Move, Task
-from .steps import Cell
+from .steps import HELD, Cell
 
-HELD = ".held"
-"""How the region of a lock ends."""
 ORDERS_ALL = ("test_and_set_bit", "test_and_clear_bit")
 """What is a full barrier on both sides."""
 _ROOTS = re.compile(r"^vgicheck_|\.arch|\.vgic(?=\.)|\.vgic_cpu(?=\.)|\.reg\b")
@@ -67,7 +65,7 @@ def core(
     if broken.trap or any(move.waits for move in broken.moves):
         raise NoCore("it fails at a step of one thread, which is no outcome")
     shared = _shared(broken.moves, tasks)
-    if not any(not cell.region.endswith(HELD) for cell in shared):
+    if not any(not cell.is_lock for cell in shared):
         raise NoCore("no CPU touches what another writes")
     names = _names(shared)
     cpus = sorted({tasks[move.task].cpu for move in broken.moves})
@@ -81,7 +79,7 @@ def core(
             if cell not in shared:
                 continue
             reads, writes, note = dict(move.reads), dict(move.writes), where(move)
-            if cell.region.endswith(HELD):
+            if cell.is_lock:
                 if cell not in writes:
                     raise NoCore("a thread looks whether a lock is free, which no litmus test says")
                 process.add(Lock(names[cell]) if writes[cell] else Unlock(names[cell]), note)
@@ -95,14 +93,14 @@ def core(
         for barrier in move.barriers:
             if process.accesses:
                 process.add(Barrier(barrier), "")
-    used = [(n, i, note) for n, p in enumerate(processes.values()) for i, note in enumerate(p.notes) if note]
-    initial = {names[cell]: _plain(first(cell)) for cell in shared if not cell.region.endswith(HELD)}
+    notes = {(n, i): note for n, p in enumerate(processes.values()) for i, note in enumerate(p.notes) if note}
+    initial = {names[cell]: _plain(first(cell)) for cell in shared if not cell.is_lock}
     found = Litmus(
         name,
         tuple(tuple(p.accesses) for p in processes.values()),
         outcome | left,
         {variable: value for variable, value in initial.items() if value},
-        {(n, i): note for n, i, note in used},
+        notes,
     )
     if not happens(found, buffers=False):
         raise NoCore("its accesses do not show the outcome in any order, which is a fault of this program")
@@ -128,7 +126,7 @@ def _shared(moves: Sequence[Move], tasks: Sequence[Task]) -> dict[Cell, None]:
     return {
         cell: None
         for cell, by in touching.items()
-        if not cell.owner and cell in writing and (len(by) > 1 or cell.region.endswith(HELD))
+        if not cell.owner and cell in writing and (len(by) > 1 or cell.is_lock)
     }
 
 
@@ -144,7 +142,7 @@ def _names(cells: dict[Cell, None]) -> dict[Cell, str]:
 
 
 def _name(cell: Cell) -> str:
-    text, keys = _ROOTS.sub("", cell.region.removesuffix(HELD)), list(cell.key)
+    text, keys = _ROOTS.sub("", cell.region.removesuffix(f".{HELD}")), list(cell.key)
     text = re.sub(r"\[\]", lambda _: f"_{keys.pop(0)}" if keys else "", text)
     return re.sub(r"\W+", "_", text).strip("_")
 

@@ -11,16 +11,16 @@ One from `Outside` of the source does nothing to the memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..engine.guards import FALSE, TRUE
 from ..engine.values import alike
 from .domain import Address, is_null
-from .ir import Assign, Block, Branch, Call, Goto, Int, Load, Loc, Local, Program, Unsupported, parts
+from .ir import Assign, Block, Branch, Call, Goto, Int, Load, Local, Program, Unsupported, parts
 from .memory import Inputs, Place
-from .standins import Footprint, footprint_of
+from .standins import footprint_of
 
 if TYPE_CHECKING:
     from .summary import Evaluator, State
@@ -65,8 +65,10 @@ class Cut:
         """How many arguments are numbers."""
         return self.numbers
 
-    def _footprint(self, e: Evaluator) -> tuple[Footprint, Loc]:
-        """Return what a run of it from an unknown state may do. Raises `Unsupported` where that is not known."""
+    def _writes_at_most(self, e: Evaluator, own: Set[str]) -> None:
+        """See that a run of it from an unknown state writes nothing that was touched but its own, and looks at nothing
+        that its caller wrote later. Raises `Unsupported` where it may, and where that is not known.
+        """
         body = e.program.functions.get(self.function)
         given = [self.given(e.inputs), *self.also, *([0] * self._plain)]
         if body is None or len(body.params) != len(given):
@@ -77,7 +79,9 @@ class Cut:
         later = sorted(found.touched & e.wrote_later)
         if later:
             raise Unsupported(f"{self.function}() may look at {later[0]}, which its caller writes later", body.loc)
-        return found, body.loc
+        both = sorted((found.written.keys() & e.layout.kinds.keys()) - own)
+        if both:
+            raise Unsupported(f"{self.function}() may write {both[0]}, which its caller touches", body.loc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +135,7 @@ class Between(Cut):
 
     def kept_apart(self, e: Evaluator) -> None:
         """See that it does nothing else that its caller notices. Raises `Unsupported` where it may."""
-        found, loc = self._footprint(e)
-        own = {e.layout.place(address).region for address in self.leaves}
-        both = sorted((found.written.keys() & e.layout.kinds.keys()) - own)
-        if both:
-            raise Unsupported(f"{self.function}() may write {both[0]}, which its caller touches", loc)
+        self._writes_at_most(e, {e.layout.place(address).region for address in self.leaves})
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,10 +235,7 @@ class Aside(Cut):
         """See that what was evaluated touched nothing that this may write, and wrote nothing after a call that this may
         look at. Raises `Unsupported` where it did.
         """
-        found, loc = self._footprint(e)
-        both = sorted(found.written.keys() & e.layout.kinds.keys())
-        if both:
-            raise Unsupported(f"{self.function}() may write {both[0]}, which its caller touches", loc)
+        self._writes_at_most(e, set())
 
 
 def _leads_to(pointer: Any, wanted: Address) -> bool:

@@ -396,16 +396,16 @@ class Explorer:
 
     def _in_turn(self, ask: Ask) -> Iterator[str]:
         """Run the threads one after the other, in every order; yield what fails, and meet most of what they touch."""
-        left: dict[frozenset[int], dict[frozenset[Any], dict[Cell, Any]]] = {frozenset(): {frozenset(): self._start}}
+        left: dict[tuple[frozenset[int], frozenset[Any]], Memory] = {(frozenset(), frozenset()): self._start}
         for _ in self._tasks:
-            new: dict[frozenset[int], dict[frozenset[Any], dict[Cell, Any]]] = {}
-            for done, memories in left.items():
+            new: dict[tuple[frozenset[int], frozenset[Any]], Memory] = {}
+            for (done, _), before in left.items():
                 for number in (n for n in range(len(self._tasks)) if n not in done):
-                    for memory in map(dict, memories.values()):
-                        if self._runs_to_its_end(number, memory):
-                            new.setdefault(done | {number}, {})[frozenset(memory.items())] = memory
+                    after = dict(before)
+                    if self._runs_to_its_end(number, after):
+                        new[done | {number}, frozenset(after.items())] = after
             left = new
-        for memory in (memory for memories in left.values() for memory in memories.values()):
+        for memory in left.values():
             yield from (e.property for e in ask(memory) if e.premise and not e.holds)
 
     def _runs_to_its_end(self, number: int, memory: dict[Cell, Any]) -> bool:

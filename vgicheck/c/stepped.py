@@ -124,7 +124,7 @@ class Replayed:
         for cell, value in self.broken.left.items():
             if cell.owner or not isinstance(value, int) or (found := self._target(cell)) is None:
                 continue
-            if cell.region.endswith(".held"):
+            if cell.is_lock:
                 yield f"!!{found.lvalue}", int(bool(value))
             else:
                 yield f"{found.lvalue} & {(1 << found.bits) - 1:#x}ULL", value & (1 << found.bits) - 1

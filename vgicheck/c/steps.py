@@ -30,6 +30,8 @@ MOST_INSTRUCTIONS = 20_000
 WORD = 32
 ATOMIC = ("set_bit", "clear_bit", "change_bit", "test_and_set_bit", "test_and_clear_bit", "readl", "writel")
 """The intrinsics that are one access; of the others each read and write is one."""
+HELD = "held"
+"""The field of a lock that says who holds it."""
 BARRIERS = {"smp_mb": "smp_mb", "smp_rmb": "smp_rmb", "smp_wmb": "smp_wmb", "mb": "smp_mb", "rmb": "smp_rmb",
             "wmb": "smp_wmb"}  # fmt: skip
 """The barriers of our stubs, each with the one that CPUs know among themselves."""
@@ -41,6 +43,11 @@ class Cell(NamedTuple):
     owner: str
     region: str
     key: Key
+
+    @property
+    def is_lock(self) -> bool:
+        """Whether it says who holds a lock."""
+        return self.region.endswith(f".{HELD}")
 
 
 class Surroundings(Protocol):
@@ -544,7 +551,7 @@ SEARCHES: dict[str, Intrinsic] = {
 def _held(e: Evaluator, lock: Any, call: Call) -> Place:
     if not isinstance(lock, Address):
         raise Unsupported("a lock of which nothing is known", call.loc)
-    return e.layout.place(Address(lock.object, (*lock.path, "held")))
+    return e.layout.place(Address(lock.object, (*lock.path, HELD)))
 
 
 def _take(e: Evaluator, state: State, args: Sequence[Any], call: Call) -> Any:
